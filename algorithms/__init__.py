@@ -1,0 +1,1 @@
+"""Lagrangian algorithms on RLlib: pure mathematics, networks, rollouts, learners."""

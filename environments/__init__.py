@@ -1,0 +1,1 @@
+"""Environments that report a cost, stepped in batches: tasks → `EnvBatch`."""

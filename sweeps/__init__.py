@@ -1,0 +1,1 @@
+"""Studies of Lagrangian safe RL: study file → trials → results."""

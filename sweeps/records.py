@@ -1,0 +1,138 @@
+"""What the parts of a sweep hand each other: trials, seed runs, executions and result rows, as plain data."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class State(StrEnum):
+    """State of a trial, a seed run or an execution; Optuna's words."""
+
+    WAITING = "WAITING"
+    RUNNING = "RUNNING"
+    COMPLETE = "COMPLETE"
+    PRUNED = "PRUNED"
+    FAIL = "FAIL"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing more will run without an explicit `retry` or `extend`."""
+        return self in {State.COMPLETE, State.PRUNED, State.FAIL}
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over seeds with a 95 % interval.
+
+    Attributes:
+        mean: Mean over seeds.
+        low: Lower end; equal to `mean` with one seed.
+        high: Upper end; equal to `mean` with one seed.
+        num_seeds: Seeds behind it.
+    """
+
+    mean: float
+    low: float
+    high: float
+    num_seeds: int
+
+
+@dataclass(frozen=True)
+class SeedRun:
+    """One seed of a trial.
+
+    Attributes:
+        seed: Its seed.
+        state: Where it stands.
+        env_steps: Env steps done.
+        iterations: Iterations done.
+        mean_return: Mean undiscounted return per episode over the last 5 % of iterations, or None before.
+        mean_cost: The same of each cost, by name.
+        multiplier: Last multiplier of each cost, by name.
+        failure: First line of what went wrong, or None.
+    """
+
+    seed: int
+    state: State
+    env_steps: int = 0
+    iterations: int = 0
+    mean_return: float | None = None
+    mean_cost: dict[str, float] | None = None
+    multiplier: dict[str, float] | None = None
+    failure: str | None = None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One configuration, trained with all seeds of the study.
+
+    Attributes:
+        number: 0, 1, … in the study.
+        key: Stable identity of the configuration: the arm and its parameters in canonical form.
+        arm: Name of the study's arm.
+        params: What varies: the searched parameters and their values.
+        state: Where it stands.
+        seed_runs: One a seed, in the order of the study's seeds.
+        mean_return: Aggregate over seeds once complete.
+        mean_cost: Aggregate over seeds of each cost, by name, once complete.
+        feasible: Whether every aggregated cost is within its limit; None before completion.
+        failure: Cause of FAIL, one line.
+    """
+
+    number: int
+    key: str
+    arm: str
+    params: dict[str, Any]
+    state: State
+    seed_runs: tuple[SeedRun, ...] = ()
+    mean_return: Interval | None = None
+    mean_cost: dict[str, Interval] | None = None
+    feasible: bool | None = None
+    failure: str | None = None
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One attempt to run seeds of a trial: what a Tune trial is.
+
+    Attributes:
+        id: Unique in the study.
+        trial: The trial's number.
+        attempt: 1, 2, … for that trial.
+        seeds: The seeds it trains together.
+        resume_from: Folder of the checkpoint to start from, or None.
+    """
+
+    id: int
+    trial: int
+    attempt: int
+    seeds: tuple[int, ...]
+    resume_from: str | None = None
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """What one seed of a trial reports after one iteration; the first row of a (trial, seed, iteration) counts.
+
+    Attributes:
+        trial: The trial's number.
+        seed: The seed.
+        iteration: 1, 2, …
+        env_steps: Env steps of this seed so far: the step of every curve.
+        time: When it was measured, seconds since the epoch.
+        attempt: The execution's attempt.
+        metrics: Metric key → value (keys of docs/metrics.md); absent where undefined, such as the return of an
+            iteration in which no episode finished.
+        episode_returns: Undiscounted return of each episode that finished in the iteration.
+        episode_costs: Cost name → undiscounted cost of each of those episodes.
+    """
+
+    trial: int
+    seed: int
+    iteration: int
+    env_steps: int
+    time: float
+    attempt: int
+    metrics: dict[str, float]
+    episode_returns: tuple[float, ...] = ()
+    episode_costs: dict[str, tuple[float, ...]] = field(default_factory=dict)
