@@ -1,0 +1,1 @@
+"""From result rows to numbers with intervals, figures and a report."""

@@ -1,0 +1,137 @@
+"""Intervals and robust means over seeds, thin on SciPy.
+
+A sample is one number a seed: S values, `[S]` float64, in the units of whatever was measured. Every interval covers
+95 % unless asked otherwise, and is about the mean (or the interquartile mean), not about single seeds.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special, stats
+
+from sweeps.records import Interval
+
+CONFIDENCE = 0.95
+"""Coverage of every interval that a table, a figure or MLflow shows."""
+
+
+def t_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+    """Student's interval of a mean, the default of tables and figures.
+
+        x̄ ± t(1 − α/2, S − 1) · s / √S,  s² = Σ (x − x̄)² / (S − 1),  α = 1 − confidence
+
+    Source: Student (1908), "The Probable Error of a Mean". One seed has no spread: both ends are then the mean.
+
+    Args:
+        values: `[S]`; one finite number a seed, S ≥ 1.
+        confidence: Coverage, in (0, 1).
+
+    Returns:
+        The mean with its interval, in the units of `values`.
+
+    Raises:
+        ValueError: If there is no value, one is not finite, or `confidence` lies outside (0, 1).
+
+    Examples:
+        >>> t_interval([1.0, 2.0, 3.0])
+        Interval(mean=2.0, low=-0.48413771175..., high=4.48413771175..., num_seeds=3)
+    """
+    sample = _checked(values, confidence)
+    mean = float(sample.mean())
+    if sample.size == 1:
+        return Interval(mean, mean, mean, 1)
+    quantile = float(special.stdtrit(sample.size - 1, 0.5 + confidence / 2))
+    half_width = quantile * float(sample.std(ddof=1)) / sample.size**0.5
+    return Interval(mean, mean - half_width, mean + half_width, int(sample.size))
+
+
+def bootstrap_interval(
+    values: Sequence[float],
+    statistic: Literal["mean", "iqm"] = "mean",
+    confidence: float = CONFIDENCE,
+    num_resamples: int = 2000,
+    seed: int = 0,
+) -> Interval:
+    """The percentile bootstrap's interval of a mean or an interquartile mean over seeds.
+
+    Seeds are drawn with replacement and the statistic taken of each draw; the ends are the α/2 and 1 − α/2 quantiles
+    of those, α = 1 − confidence. With few seeds it is too narrow (three seeds allow ten different draws):
+    prefer `t_interval` below about ten.
+
+    Source: Efron (1979), "Bootstrap Methods"; percentile ends as in Agarwal et al. (2021), "Deep Reinforcement Learning
+    at the Edge of the Statistical Precipice".
+
+    Args:
+        values: `[S]`; one finite number a seed, S ≥ 1.
+        statistic: What is estimated; `mean` of the result is its value on the sample itself.
+        confidence: Coverage, in (0, 1).
+        num_resamples: Draws, ≥ 1.
+        seed: Of the draws: the same sample and seed give the same interval.
+
+    Returns:
+        The statistic with its interval, in the units of `values`; both ends equal it with one seed.
+
+    Raises:
+        ValueError: If there is no value, one is not finite, or `confidence` lies outside (0, 1).
+    """
+    sample = _checked(values, confidence)
+    function = _STATISTICS[statistic]
+    estimate = float(function(sample, axis=-1))
+    if sample.size == 1:
+        return Interval(estimate, estimate, estimate, 1)
+    result = stats.bootstrap(
+        (sample,),
+        function,
+        n_resamples=num_resamples,
+        confidence_level=confidence,
+        method="percentile",
+        vectorized=True,
+        rng=np.random.default_rng(seed),
+    )
+    low, high = float(result.confidence_interval.low), float(result.confidence_interval.high)
+    return Interval(estimate, low, high, int(sample.size))
+
+
+def interquartile_mean(values: Sequence[float]) -> float:
+    """The mean of the middle half: the lowest and the highest ⌊S/4⌋ values are left out.
+
+    Robust as a median, with less spread. Source: Agarwal et al. (2021), Section 4.3; SciPy's `trim_mean(x, 0.25)`.
+
+    Args:
+        values: `[S]`; one finite number a seed, S ≥ 1.
+
+    Returns:
+        The mean of what is left, in the units of `values`.
+
+    Raises:
+        ValueError: If there is no value or one is not finite.
+
+    Examples:
+        >>> interquartile_mean([0.0, 1.0, 2.0, 300.0])
+        1.5
+    """
+    return float(_interquartile_mean(_checked(values, CONFIDENCE), axis=-1))
+
+
+def _mean(sample: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    return np.mean(sample, axis=axis)
+
+
+def _interquartile_mean(sample: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    return np.asarray(stats.trim_mean(sample, 0.25, axis=axis))
+
+
+_STATISTICS = {"mean": _mean, "iqm": _interquartile_mean}
+
+
+def _checked(values: Sequence[float], confidence: float) -> NDArray[np.float64]:
+    sample = np.asarray(values, dtype=np.float64)
+    if sample.ndim != 1 or sample.size == 0:
+        raise ValueError(f"`len(values) >= 1` must hold (one number a seed), but got shape {sample.shape}.")
+    if not np.isfinite(sample).all():
+        raise ValueError(f"values must be finite, but got {sample.tolist()}; leave out seeds that failed.")
+    if not 0.0 < confidence < 1.0:
+        raise ValueError(f"`0 < confidence < 1` must hold, but got {confidence=}.")
+    return sample
