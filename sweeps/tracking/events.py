@@ -1,0 +1,143 @@
+"""What happens to a study, as lines of its spool file: JSON objects told apart by their key `event`.
+
+NaN and infinities are the strings "NaN", "Infinity" and "-Infinity", so that every line is standard JSON.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from sweeps.records import ResultRow, Trial
+
+SPOOL_VERSION = 1
+"""Version of the line format; a reader refuses a newer one."""
+
+
+class _Event(BaseModel):
+    # Rows come from training unchecked: `always` refuses what could not be read back, and turns NumPy's numbers
+    # into Python's.
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings", revalidate_instances="always")
+
+
+class SpoolOpened(_Event):
+    """The first line of a spool.
+
+    Attributes:
+        version: Version of the format.
+        id: Random identity of this history of the study: a study deleted and created again has another.
+    """
+
+    event: Literal["spool"] = "spool"
+    version: int = SPOOL_VERSION
+    id: str
+
+
+class StudyStarted(_Event):
+    """A driver began to run the study, for the first time or again; whatever ran before it has stopped.
+
+    Attributes:
+        time: Seconds since the epoch.
+        study: The study's name.
+        spec_yaml: The whole study file.
+        tags: Further facts about this start: commit, versions.
+    """
+
+    event: Literal["study_started"] = "study_started"
+    time: float
+    study: str
+    spec_yaml: str
+    tags: dict[str, str]
+
+
+class TrialStarted(_Event):
+    """A trial began to train, for the first time or again.
+
+    Attributes:
+        time: Seconds since the epoch.
+        trial: As it stood then.
+    """
+
+    event: Literal["trial_started"] = "trial_started"
+    time: float
+    trial: Trial
+
+
+class RowAdded(_Event):
+    """One seed of a trial reported an iteration.
+
+    Attributes:
+        row: What it reported.
+    """
+
+    event: Literal["row"] = "row"
+    row: ResultRow
+
+
+class TrialFinished(_Event):
+    """A trial reached a final state.
+
+    Attributes:
+        time: Seconds since the epoch.
+        trial: As it stood then.
+    """
+
+    event: Literal["trial_finished"] = "trial_finished"
+    time: float
+    trial: Trial
+
+
+class ArtifactAdded(_Event):
+    """A file or folder belongs to the study's record.
+
+    Attributes:
+        time: Seconds since the epoch.
+        path: Where it lies; relative to the study's folder where it lies within.
+    """
+
+    event: Literal["artifact"] = "artifact"
+    time: float
+    path: str
+
+
+class StudyStopped(_Event):
+    """The driver ended in an orderly way; trials still open then are interrupted.
+
+    Attributes:
+        time: Seconds since the epoch.
+    """
+
+    event: Literal["study_stopped"] = "study_stopped"
+    time: float
+
+
+Event = SpoolOpened | StudyStarted | TrialStarted | RowAdded | TrialFinished | ArtifactAdded | StudyStopped
+"""Any line of a spool."""
+
+_LINE: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
+
+
+def encode(event: Event) -> bytes:
+    """Writes an event as one line, with its line feed.
+
+    Args:
+        event: What happened.
+
+    Returns:
+        UTF-8 JSON, ended by the only line feed in it.
+    """
+    return event.model_dump_json().encode() + b"\n"
+
+
+def decode(line: bytes) -> Event:
+    """Reads an event back.
+
+    Args:
+        line: One line of a spool, with or without its line feed.
+
+    Returns:
+        The event that `encode` wrote.
+
+    Raises:
+        ValueError: If the line is no event of this version.
+    """
+    return _LINE.validate_json(line)
