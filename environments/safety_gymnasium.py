@@ -87,7 +87,10 @@ def strip_textures(xml: str) -> str:
 
 
 def _textureless_world(task: Any) -> Any:
-    """The world of a task that has not been reset yet, compiled without textures."""
+    """The world of a task that has not been reset yet, compiled without textures.
+
+    A task that already has a world rebuilds it at the first reset too, rather than building a new one twice.
+    """
     from safety_gymnasium.world import World
 
     class TexturelessWorld(World):
@@ -100,15 +103,6 @@ def _textureless_world(task: Any) -> Any:
         @xml_string.setter
         def xml_string(self, xml: str | None) -> None:
             self._xml_string = None if xml is None else strip_textures(xml)
-
-        def rebuild(self, config: dict[str, Any] | None = None, state: bool = True) -> None:
-            # A task creates its world at the first reset and *re*builds it at later ones, with one more
-            # `mj_forward`. This world exists before the first reset, whose rebuild must be a plain build.
-            if self.engine.model is None:
-                self.parse(config)
-                self.build()
-            else:
-                super().rebuild(config, state)
 
     return TexturelessWorld(task.agent, task._obstacles)
 
