@@ -133,7 +133,7 @@ def check_actions(actions: Floats, num_envs: int, action_size: int) -> None:
         raise ValueError(f"actions must be finite, but environment {index} got {actions[index].tolist()}.")
 
 
-def seed_environments(seeds: Sequence[int], num_envs: int) -> NDArray[np.int64]:
+def seed_environments(seeds: Sequence[int], num_envs: int, *, first: int = 0) -> NDArray[np.int64]:
     """Derives a seed for each environment from its run's seed and its index alone.
 
     Environment e of seed s gets the same seed whatever runs beside it, so that a seed's episodes depend neither
@@ -142,6 +142,7 @@ def seed_environments(seeds: Sequence[int], num_envs: int) -> NDArray[np.int64]:
     Args:
         seeds: The S seeds of the runs, each ≥ 0.
         num_envs: E, environments a seed.
+        first: Index of the first of them, where several processes share a seed's environments.
 
     Returns:
         `[S · E]` int64 in [0, 2³¹), seed-major.
@@ -153,5 +154,6 @@ def seed_environments(seeds: Sequence[int], num_envs: int) -> NDArray[np.int64]:
         raise ValueError(f"`num_envs >= 1` must hold, but got num_envs={num_envs}.")
     if any(seed < 0 for seed in seeds):
         raise ValueError(f"`seed >= 0` must hold for every seed, but got seeds={list(seeds)}.")
-    words = [np.random.SeedSequence((seed, index)).generate_state(1)[0] for seed in seeds for index in range(num_envs)]
+    indices = range(first, first + num_envs)
+    words = [np.random.SeedSequence((seed, index)).generate_state(1)[0] for seed in seeds for index in indices]
     return np.array(words, dtype=np.int64) & 0x7FFFFFFF

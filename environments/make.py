@@ -11,7 +11,13 @@ Path = Literal["auto", "fast", "general"]
 
 
 def make_batch(
-    task: str | Task, *, num_envs: int, seeds: Sequence[int], cost_names: Sequence[str] = ("cost",), path: Path = "auto"
+    task: str | Task,
+    *,
+    num_envs: int,
+    seeds: Sequence[int],
+    first_env: int = 0,
+    cost_names: Sequence[str] = ("cost",),
+    path: Path = "auto",
 ) -> EnvBatch:
     """Builds the environments of S runs of one task.
 
@@ -19,6 +25,7 @@ def make_batch(
         task: A task, or a name that `find_task` knows.
         num_envs: E ≥ 1, environments per seed; the batch has B = S · E.
         seeds: The S seeds of the runs, each ≥ 0; what environment e of seed s sees depends on s and e alone.
+        first_env: Index of the first environment of each seed, where several processes share them.
         cost_names: The m constraints: `cost`, the total cost of the task, or one of its kinds, such as `hazards`.
         path: `auto` takes the fast path where the task has one; `fast` insists on it; `general` takes the task's own
             environments. An analytic task has one implementation, which every path gives.
@@ -32,7 +39,7 @@ def make_batch(
     """
     task = find_task(task) if isinstance(task, str) else task
     _check_arguments(seeds, cost_names, path)
-    env_seeds = seed_environments(seeds, num_envs)
+    env_seeds = seed_environments(seeds, num_envs, first=first_env)
     size = len(env_seeds)
     if task.is_analytic:
         from environments.analytic import AnalyticBatch

@@ -1,0 +1,227 @@
+"""The learner: from a rollout of S seeds to new parameters and multipliers, all seeds in one set of calls.
+
+Axes: S seeds, K = 2 + m networks a seed, N rows of a seed's batch, m costs.
+"""
+
+from typing import Any, cast
+
+import numpy as np
+import torch
+from ray.rllib.core import DEFAULT_MODULE_ID
+from ray.rllib.core.learner.torch.torch_learner import TorchLearner
+from ray.rllib.utils.annotations import override
+from torch import Tensor
+
+from algorithms.errors import NonFiniteError
+from algorithms.functional.surrogate import gaussian_entropy, gaussian_kl
+from algorithms.multiplier import Multipliers
+from algorithms.networks import StackedActorCritic
+from algorithms.ppo_lagrangian.batch import TrainBatch, chunked_outputs, train_batch
+from algorithms.ppo_lagrangian.config import PPOLagrangianConfig
+from algorithms.ppo_lagrangian.gradients import AutogradGradients, FusedGradients, Minibatch, losses
+from algorithms.rollout import Rollout
+
+_SHUFFLE_STREAM = 2  # of a seed's random numbers; 1 is its action noise
+_STATE = "ppo_lagrangian"
+
+
+class PPOLagrangianLearner(TorchLearner):
+    """Updates multipliers first, then policies and critics with the new λ, as OmniSafe's PPOLag does.
+
+    Seeds share calls, never numbers: each has its own parameters, Adam moments, gradient norms, shuffles, statistics
+    and early stop, so that a seed comes out the same alone or among others.
+
+    Attributes:
+        seed_metrics: What the last update gave: metric key → `[S]` float64, NaN where a seed has none.
+    """
+
+    @override(TorchLearner)
+    def build(self) -> None:
+        super().build()
+        config = self._settings
+        self._networks = self._stacked_networks()
+        self._parameters = config.parameters
+        self._multipliers = Multipliers(
+            config.multiplier_parameters, config.cost_limits, len(config.seed_list), self._parameters.cost_window
+        )
+        entropy = [np.random.SeedSequence(seed, spawn_key=(_SHUFFLE_STREAM,)) for seed in config.seed_list]
+        self._generators = [torch.Generator().manual_seed(int(e.generate_state(1, np.uint64)[0])) for e in entropy]
+        self._iteration = 0
+        if config.gradient_path == "fused":
+            self._gradients = FusedGradients(self._networks, self._parameters, self._parameters.minibatch_size)
+        else:
+            self._gradients = AutogradGradients(self._networks, self._parameters)
+        self._assign_gradients(torch.ones(self._networks.num_seeds, dtype=torch.bool))
+        self.seed_metrics: dict[str, np.ndarray] = {}
+
+    @property
+    def _settings(self) -> PPOLagrangianConfig:
+        return cast(PPOLagrangianConfig, self.config)
+
+    def _stacked_networks(self) -> StackedActorCritic:
+        return cast(Any, self._module)[DEFAULT_MODULE_ID]
+
+    @override(TorchLearner)
+    def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
+        networks, parameters = self._stacked_networks(), self._settings.parameters
+        rows = networks.matrix.detach().view(networks.num_seeds, networks.num_networks, -1)
+        # A parameter of the optimizer is one seed's policy, or its critics: a seed that stops early is left out whole.
+        self._policies = [rows[seed, :1] for seed in range(networks.num_seeds)]
+        self._critics = [rows[seed, 1:] for seed in range(networks.num_seeds)]
+        groups = [
+            {"params": self._policies, "lr": parameters.actor_lr},
+            {"params": self._critics, "lr": parameters.critic_lr},
+        ]
+        optimizer = torch.optim.Adam(groups, fused=True)
+        self.register_optimizer(module_id=module_id, optimizer=optimizer, params=self._policies + self._critics)
+
+    @override(TorchLearner)
+    def compute_loss_for_module(self, **kwargs: Any) -> Any:
+        raise NotImplementedError("`PPOLagrangianLearner.update` computes the gradients of all seeds itself")
+
+    @override(TorchLearner)
+    def update(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, training_data: Any = None, *, timesteps: Any = None, **kwargs: Any
+    ) -> Any:
+        """Learns from one rollout.
+
+        Args:
+            training_data: Holds the `Rollout` as its batch.
+            timesteps: Not used: the learner counts its iterations.
+            **kwargs: Not used.
+
+        Returns:
+            RLlib's reduced metrics.
+
+        Raises:
+            NonFiniteError: If a loss or a parameter of a seed is not finite afterwards.
+        """
+        self._check_is_built()
+        training_data.solve_refs()
+        rollout: Rollout = training_data.batch
+        self._weights_seq_no += 1
+        self._multipliers.update(rollout.episodes)
+        multiplier = self._multipliers.value.to(self._device)
+        batch = train_batch(self._networks, rollout, self._parameters, multiplier)
+        self._decay_learning_rate()
+        with torch.no_grad():
+            old_log_std = self._networks.log_std().clone()
+            epochs, kl = self._run_epochs(batch, old_log_std)
+            self._iteration += 1
+            self._report(batch, epochs, kl)
+        return self.metrics.reduce()
+
+    def _decay_learning_rate(self) -> None:
+        parameters = self._parameters
+        done = min(self._iteration * parameters.steps_per_iteration / self._settings.env_steps, 1.0)
+        factor = 1.0 - done if parameters.lr_decay == "linear" else 1.0
+        self.get_optimizer(DEFAULT_MODULE_ID).param_groups[0]["lr"] = parameters.actor_lr * factor
+
+    def _run_epochs(self, batch: TrainBatch, old_log_std: Tensor) -> tuple[Tensor, Tensor]:
+        """Passes over the batch until every seed has had `num_epochs` or left its trust region.
+
+        Returns:
+            `[S]` passes done and `[S]` KL(old ‖ new) after the last of them.
+        """
+        learning = torch.ones(self._networks.num_seeds, dtype=torch.bool)
+        epochs, kl = torch.zeros(len(learning)), torch.zeros(len(learning))
+        shuffled = Minibatch(*(torch.empty_like(part) for part in batch.rows))
+        for _ in range(self._parameters.num_epochs):
+            self._assign_gradients(learning)
+            self._shuffle(batch.rows, shuffled)
+            self._run_minibatches(shuffled)
+            means = torch.cat(
+                [self._networks.policy_means(part) for part in batch.rows.observations.split(2048, dim=1)], dim=1
+            )
+            log_std = self._networks.log_std().unsqueeze(1)
+            divergence = gaussian_kl(batch.old_means, old_log_std.unsqueeze(1), means, log_std).mean(1).cpu()
+            epochs, kl = epochs + learning, torch.where(learning, divergence, kl)
+            learning &= kl <= self._parameters.target_kl
+            if not learning.any():
+                break
+        return epochs, kl
+
+    def _assign_gradients(self, learning: Tensor) -> None:
+        """Gives the optimizer the gradients of the learning seeds: what has none, it leaves untouched."""
+        rows = self._gradients.matrix.view(self._networks.num_seeds, self._networks.num_networks, -1)
+        for seed, (policy, critics) in enumerate(zip(self._policies, self._critics, strict=True)):
+            policy.grad, critics.grad = (rows[seed, :1], rows[seed, 1:]) if learning[seed] else (None, None)
+
+    def _shuffle(self, rows: Minibatch, shuffled: Minibatch) -> None:
+        num_rows, device = rows.log_probs.shape[1], rows.log_probs.device
+        order = torch.stack([torch.randperm(num_rows, generator=g) for g in self._generators])
+        flat = (order + num_rows * torch.arange(len(order)).unsqueeze(1)).flatten().to(device)
+        for source, target in zip(rows[:-1], shuffled[:-1], strict=True):
+            torch.index_select(source.flatten(0, 1), 0, flat, out=target.flatten(0, 1))
+        torch.gather(rows.targets, 2, order.to(device).unsqueeze(1).expand_as(rows.targets), out=shuffled.targets)
+
+    def _run_minibatches(self, rows: Minibatch) -> None:
+        optimizer = self.get_optimizer(DEFAULT_MODULE_ID)
+        size, matrix, largest = self._parameters.minibatch_size, self._gradients.matrix, self._parameters.grad_clip
+        # The rows left over are others in every pass; dropping them keeps every gradient step equally large.
+        for start in range(0, rows.log_probs.shape[1] - size + 1, size):
+            self._gradients.compute(rows.part(start, start + size))
+            norms = torch.linalg.vector_norm(matrix, dim=1, keepdim=True)
+            matrix.mul_((largest / (norms + 1e-6)).clamp_(max=1.0))
+            optimizer.step()
+
+    def _report(self, batch: TrainBatch, epochs: Tensor, kl: Tensor) -> None:
+        outputs = chunked_outputs(self._networks, batch.rows.observations)
+        policy, critics = losses(outputs, batch.rows, self._networks.log_std(), self._parameters.clip_param)
+        metrics: dict[str, Tensor] = {
+            "loss/policy": policy,
+            "loss/reward_value": critics[:, 0],
+            "policy/kl": kl,
+            "policy/entropy": gaussian_entropy(self._networks.log_std()),
+            "policy/epochs": epochs,
+            "advantage/reward_std": batch.reward_std,
+        }
+        names = list(self._settings.cost_limits)
+        per_cost = {"loss/cost_value": critics[:, 1:]}
+        per_cost |= {f"multiplier/{name}": term for name, term in self._multipliers.terms().items()}
+        for key, term in per_cost.items():
+            metrics |= {cost_key(key, name, names): term[:, index] for index, name in enumerate(names)}
+        self.seed_metrics = {key: term.double().cpu().numpy() for key, term in metrics.items()}
+        self._check_finite(torch.stack([policy, *critics.unbind(1)]).cpu())
+
+    def _check_finite(self, losses_: Tensor) -> None:
+        rows = self._networks.matrix.view(self._networks.num_seeds, -1)
+        finite = torch.isfinite(losses_).all(0) & torch.isfinite(rows).all(1).cpu()
+        if not finite.all():
+            seeds = [self._settings.seed_list[int(index)] for index in (~finite).nonzero()]
+            raise NonFiniteError(
+                f"the losses or parameters of seeds {seeds} are not finite after iteration {self._iteration}; "
+                "lower actor_lr, critic_lr or grad_clip, or check the task's rewards and costs"
+            )
+
+    @override(TorchLearner)
+    def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
+        state = super().get_state(components, not_components=not_components, **kwargs)
+        if self._check_component(_STATE, components, not_components):
+            state[_STATE] = {
+                "multipliers": self._multipliers.get_state(),
+                "generators": [generator.get_state().numpy() for generator in self._generators],
+                "iteration": self._iteration,
+            }
+        return state
+
+    @override(TorchLearner)
+    def set_state(self, state: dict[str, Any]) -> None:
+        super().set_state(state)
+        if _STATE in state:
+            own = state[_STATE]
+            self._multipliers.set_state(own["multipliers"])
+            for generator, saved in zip(self._generators, own["generators"], strict=True):
+                generator.set_state(torch.from_numpy(np.array(saved)))
+            self._iteration = own["iteration"]
+
+
+def cost_key(key: str, name: str, names: list[str]) -> str:
+    """A metric's key for one cost: the key itself for the single cost `cost`, else with the cost's name.
+
+    Args:
+        key: Such as `train/cost`.
+        name: The cost.
+        names: All costs of the study.
+    """
+    return key if names == ["cost"] else f"{key}/{name}"
