@@ -12,6 +12,7 @@ import copy
 import functools
 import importlib
 import importlib.util
+import logging
 import sys
 import types
 import warnings
@@ -37,6 +38,7 @@ def install() -> None:
     _read_one_element_arrays()
     _size_the_offscreen_viewer()
     _parse_yaml_once()
+    _log_warnings_of_mujoco()
 
 
 def make(env_id: str, *, render_mode: str | None = None) -> gymnasium.Env:
@@ -235,6 +237,19 @@ def _parse_yaml_once() -> None:
     for name in ("safety_gymnasium.world", "safety_gymnasium.bases.base_task"):
         module: Any = importlib.import_module(name)
         module.yaml = types.SimpleNamespace(load=load, FullLoader=None)
+
+
+def _log_warnings_of_mujoco() -> None:
+    """MuJoCo appends its warnings to MUJOCO_LOG.TXT in the working directory; here they go to Python's logging."""
+    mujoco: Any = importlib.import_module("mujoco")
+
+    def log(message: bytes | str) -> None:
+        text = message.decode() if isinstance(message, bytes) else message
+        # HalfCheetah's model asks at each compilation for what MuJoCo will drop; nobody here can mend that.
+        level = logging.DEBUG if "is deprecated" in text else logging.WARNING
+        logging.getLogger(__name__).log(level, "MuJoCo: %s", text)
+
+    mujoco.set_mju_user_warning(log)
 
 
 def _add_module(name: str, **attributes: Any) -> None:

@@ -155,3 +155,14 @@ def test_installing_leaves_no_stand_in_for_gymnasium_robotics_and_imports_no_tor
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert result.stdout.strip() == "[]"
+
+
+def test_warnings_of_mujoco_go_to_logging_rather_than_into_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with caplog.at_level("DEBUG"):
+        make("SafetyHalfCheetahVelocity-v1")
+
+    assert "MuJoCo: compiler attribute 'settotalmass' is deprecated" in caplog.text
+    assert list(tmp_path.iterdir()) == []
