@@ -252,7 +252,7 @@ def _trial(row: Row, runs: tuple[SeedRun, ...]) -> Trial:
         number=row.number,
         key=row.key,
         arm=row.arm,
-        params=row.params,
+        params={name: tuple(value) if isinstance(value, list) else value for name, value in row.params.items()},
         state=State(row.state),
         seed_runs=runs,
         mean_return=None if row.mean_return is None else Interval(**row.mean_return),

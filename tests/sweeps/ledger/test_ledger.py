@@ -33,6 +33,16 @@ def test_a_study_keeps_its_trials_in_order_with_a_run_for_each_seed(ledger: Ledg
     assert ledger.studies() == [study]
 
 
+def test_parameters_come_back_in_the_types_they_had(ledger: Ledger) -> None:
+    params = {"hidden_sizes": (64, 64), "num_envs": 4, "kp": 1.0, "form": "stooke", "sum_norm": True}
+    study = ledger.create_study("types", "", "a" * 64, [0], [NewTrial("key", "pid", params)])
+
+    (trial,) = ledger.trials(study.id)
+
+    assert trial.params == params
+    assert [type(value) for value in trial.params.values()] == [tuple, int, float, str, bool]
+
+
 def test_an_unknown_study_is_none(ledger: Ledger) -> None:
     assert ledger.study("nothing") is None
 
