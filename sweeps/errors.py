@@ -11,6 +11,8 @@ from typing import Any, ClassVar
 
 PathPart = str | int
 
+_MOST_NAMES = 12  # more than these fill the screen without helping, once the nearest is named
+
 
 class ExitCode(IntEnum):
     """What the command `lagsweep` tells its shell."""
@@ -158,16 +160,22 @@ class NoFeasibleTrial(SweepError, LookupError):  # noqa: N818 - Python's StopIte
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """Names the nearest known name, and all of them.
+    """Names the nearest known name, and all of them where they are few or none is near.
 
     Args:
         name: What came.
         known: What would have been right.
 
     Returns:
-        A help line such as ``did you mean `kp`? known: init, kd, ki, kp``.
+        A help line.
+
+    Examples:
+        >>> suggest("kpp", ["init", "kd", "ki", "kp"])
+        'did you mean `kp`? known: init, kd, ki, kp'
     """
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
-    start = f"did you mean `{near[0]}`? " if near else ""
-    return f"{start}known: {', '.join(names)}"
+    question = f"did you mean `{near[0]}`?" if near else ""
+    if near and len(names) > _MOST_NAMES:
+        return question
+    return f"{question} known: {', '.join(names)}".strip()

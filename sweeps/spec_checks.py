@@ -56,6 +56,8 @@ def _given_axes(search: GridSearch) -> Mapping[str, Any]:
 
 
 def _axis(arm: Arm, name: str, values: Any, task: Task, ppo: PPOParameters) -> tuple[Any, ...]:
+    if name not in arm.searchable():
+        raise arm.not_searchable(name).at(name)
     if values == "paper":
         values = _paper_grid(name, task)
     return _check_values(arm, name, values, ppo, (name,))
@@ -77,8 +79,7 @@ def _check_values(
         try:
             result = arm.check_value(name, value, ppo)
         except SpecError as error:
-            place = path if error.code == "unknown-key" else (*path, index)
-            raise error.at(*place) from None
+            raise error.at(*path, index) from None
         if result in checked:
             raise SpecError(f"{value!r} stands twice.", code="out-of-range", path=(*path, index))
         checked.append(result)
@@ -87,10 +88,10 @@ def _check_values(
 
 def _dimension(arm: Arm, name: str, where: Range | Choices, ppo: PPOParameters) -> Range | Choices:
     path = ("space", name)
+    if name not in arm.searchable():
+        raise arm.not_searchable(name).at(*path)
     if isinstance(where, Choices):
         return Choices(choices=_check_values(arm, name, where.choices, ppo, (*path, "choices")))
-    if name not in arm.searchable():
-        arm.check_value(name, None, ppo)  # raises, with the known names
     wanted = {float: "float", int: "int"}.get(arm.field_type(name))
     if wanted is None:
         message = f"`{name}` is no number: it is searched by choices."

@@ -1,5 +1,7 @@
 """From pydantic's many errors to the one that a user should read first, in this project's words."""
 
+import difflib
+import reprlib
 import types
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -8,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from algorithms.parameters import MultiplierParameters, PPOParameters
-from sweeps.errors import PathPart, SpecError, suggest
+from sweeps.errors import PathPart, SpecError, SweepError, suggest
 from sweeps.yaml_file import YamlFile
 
 Path = tuple[PathPart, ...]
@@ -19,7 +21,21 @@ _BOUNDS = {
     "less_than": ("<", "lt"),
     "less_than_equal": ("<=", "le"),
 }
-_WORDS = {"tuple": "list", "dictionary": "mapping of keys to values", "string": "text", "valid ": ""}
+_TYPES = {
+    "int_type": "an integer",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "tuple_type": "a list",
+    "dict_type": "a mapping of keys to values",
+    "model_type": "a mapping of keys to values",
+    "model_attributes_type": "a mapping of keys to values",
+}
+_RULES = {
+    "finite_number": "must be finite",
+    "too_short": "must not be empty",
+    "string_pattern_mismatch": "must be 1 to 64 letters, digits, `.`, `_` or `-`, the first a letter or digit",
+}
 
 
 def error_in_file(error: ValidationError, file: YamlFile, annotation: Any) -> SpecError:
@@ -42,9 +58,10 @@ def error_in_file(error: ValidationError, file: YamlFile, annotation: Any) -> Sp
     path = min(found, key=lambda item: _rank(item, file))[0]
     details = [detail for other, detail in found if other == path]
     result = _word(path, details)
-    if result.code == "unknown-key":
+    is_key = result.code == "unknown-key" or "[key]" in details[0]["loc"]
+    if result.code == "unknown-key" and result.help is None:
         result.help = _help_with_key(str(path[-1]), set(known_keys(annotation, path[:-1], file.data)))
-    result.location = file.locate(path, at_key=result.code == "unknown-key")
+    result.location = file.locate(result.path, at_key=is_key)
     return result
 
 
@@ -111,22 +128,38 @@ def _rank(item: tuple[Path, ErrorDetails], file: YamlFile) -> tuple[bool, int, i
 
 
 def _word(path: Path, details: list[ErrorDetails]) -> SpecError:
-    detail = details[0]
-    kind, context = detail["type"], detail.get("ctx", {})
-    own = context.get("error")
+    # A rule that a value broke says more than the types of the other members of a union.
+    detail = next((detail for detail in details if not _is_alternative(detail)), details[0])
+    own = detail.get("ctx", {}).get("error")
     if isinstance(own, SpecError):
-        return SpecError(own.message, code=own.code, help=own.help, path=path)
-    if own is not None:  # a ValueError with a message of its own
-        return SpecError(str(own), code="out-of-range", path=path)
-    if kind in _WORDED:
-        return _WORDED[kind](path, detail)
-    if kind in _BOUNDS:
-        sign, bound = _BOUNDS[kind]
-        rule = f"`{path[-1] if path else 'value'} {sign} {context[bound]}` must hold"
-        return SpecError(f"{rule}, but got {_show(detail['input'])}.", code="out-of-range", path=path)
-    rules = " or ".join(dict.fromkeys(_rule(other) for other in details))
-    code = "wrong-type" if kind.endswith("_type") else "out-of-range"
-    return SpecError(f"must be {rules}, but got {_show(detail['input'])}.", code=code, path=path)
+        return own.at(*path)
+    if detail["type"] in _WORDED and len(details) == 1:
+        return _WORDED[detail["type"]](path, detail)
+    if _is_alternative(detail):
+        rules = " or ".join(dict.fromkeys(_alternative(other) for other in details))
+        value = detail["input"]
+        whole = isinstance(value, float) and value.is_integer() and detail["type"] == "int_type"
+        hint = f"write {int(value)}" if whole else None
+        return SpecError(f"must be {rules}, but got {_show(value)}.", code="wrong-type", path=path, help=hint)
+    return SpecError(f"{_rule(path, detail)}, but got {_show(detail['input'])}.", code="out-of-range", path=path)
+
+
+def _is_alternative(detail: ErrorDetails) -> bool:
+    return detail["type"] in {*_TYPES, "literal_error"}
+
+
+def _alternative(detail: ErrorDetails) -> str:
+    return _TYPES.get(detail["type"]) or detail.get("ctx", {})["expected"]
+
+
+def _rule(path: Path, detail: ErrorDetails) -> str:
+    kind = detail["type"]
+    if kind not in _BOUNDS:
+        return _RULES.get(kind) or detail["msg"]
+    sign, bound = _BOUNDS[kind]
+    names = [index for index, part in enumerate(path) if isinstance(part, str)]
+    name = SweepError("", path=path[names[-1] :]).key if names else "value"
+    return f"`{name} {sign} {detail.get('ctx', {})[bound]:g}` must hold"
 
 
 def _unknown_key(path: Path, detail: ErrorDetails) -> SpecError:
@@ -134,11 +167,16 @@ def _unknown_key(path: Path, detail: ErrorDetails) -> SpecError:
 
 
 def _missing_key(path: Path, detail: ErrorDetails) -> SpecError:
-    return SpecError(f"`{path[-1]}` is missing.", code="missing-key", path=path)
+    hint = "or `lagrangian`, for a study with a single arm" if path == ("arms",) else None
+    return SpecError(f"`{path[-1]}` is missing.", code="missing-key", path=path, help=hint)
 
 
 def _missing_tag(path: Path, detail: ErrorDetails) -> SpecError:
     tag = detail.get("ctx", {})["discriminator"].strip("'")
+    near = difflib.get_close_matches(tag, detail["input"], n=1)
+    if near:
+        hint = f"did you mean `{tag}`?"
+        return SpecError("unknown key.", code="unknown-key", path=(*path, near[0]), help=hint)
     return SpecError(f"`{tag}` is missing.", code="missing-key", path=(*path, tag))
 
 
@@ -166,17 +204,8 @@ def _unknown_value(path: Path, value: object, known: list[str]) -> SpecError:
     return SpecError(f"unknown value {_show(value)}.", code="unknown-name", path=path, help=suggest(str(value), known))
 
 
-def _rule(detail: ErrorDetails) -> str:
-    """Pydantic's rule as the end of a sentence that begins with "must be"."""
-    text = detail["msg"].removeprefix("Input should ").removeprefix("be ")
-    for theirs, ours in _WORDS.items():
-        text = text.replace(theirs, ours)
-    return text
-
-
 def _show(value: object) -> str:
-    text = repr(list(value)) if isinstance(value, tuple) else repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return reprlib.repr(list(value) if isinstance(value, tuple) else value)
 
 
 def _help_with_key(name: str, known: set[str]) -> str:

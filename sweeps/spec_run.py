@@ -61,6 +61,11 @@ class Arm(SpecModel):
         """Names that a search of this arm may vary; the update itself is what makes the arm."""
         return {*type(self.lagrangian).model_fields, *PPOParameters.model_fields, COST_LIMIT} - {"update"}
 
+    def not_searchable(self, name: str) -> SpecError:
+        """The error for a name that a search of this arm cannot vary."""
+        message = f"update `{self.lagrangian.update}` has no `{name}` to search."
+        return SpecError(message, code="unknown-key", help=suggest(name, self.searchable()))
+
     def field_type(self, name: str) -> Any:
         """The type of a searchable name, without its range."""
         if name == COST_LIMIT:
@@ -82,8 +87,7 @@ class Arm(SpecModel):
             SpecError: If the name cannot be searched in this arm or the value breaks a rule.
         """
         if name not in self.searchable():
-            message = f"update `{self.lagrangian.update}` has no `{name}` to search."
-            raise SpecError(message, code="unknown-key", help=suggest(name, self.searchable()))
+            raise self.not_searchable(name)
         try:
             if name == COST_LIMIT:
                 return TypeAdapter(CostLimit).validate_python(value, strict=True)

@@ -4,9 +4,20 @@ Which names may be searched depends on the arm and is checked in `sweeps.spec`: 
 update, those of the algorithm, and `cost_limit`.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    Tag,
+    model_validator,
+)
 
 from sweeps.errors import SpecError
 
@@ -87,6 +98,15 @@ class Choices(SpecModel):
     choices: Annotated[tuple[Scalar, ...], Field(min_length=1)]
 
 
+def _kind_of_dimension(data: Any) -> str:
+    return "choices" if isinstance(data, Choices) or (isinstance(data, dict) and "choices" in data) else "range"
+
+
+Dimension = Annotated[
+    Annotated[Range, Tag("range")] | Annotated[Choices, Tag("choices")], Discriminator(_kind_of_dimension)
+]
+
+
 class OptunaSearch(SpecModel):
     """Optuna suggests each trial from the results of those before; every cost must be within its limit."""
 
@@ -96,7 +116,7 @@ class OptunaSearch(SpecModel):
     objectives: Annotated[dict[Literal["return", "cost"], Literal["maximize", "minimize"]], Field(min_length=1)] = {
         "return": "maximize"
     }
-    space: Annotated[dict[str, Range | Choices], Field(min_length=1, description="hyperparameter → where to search")]
+    space: Annotated[dict[str, Dimension], Field(min_length=1, description="hyperparameter → where to search")]
 
     @model_validator(mode="after")
     def _has_sensible_directions(self) -> "OptunaSearch":

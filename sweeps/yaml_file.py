@@ -50,7 +50,7 @@ class YamlFile:
             at_key: Point at the last key rather than at its value.
 
         Returns:
-            The place of the value, or of its key where the value is a block over several lines.
+            The place.
         """
         key: Node | None = None
         node: Node = self.root
@@ -58,14 +58,14 @@ class YamlFile:
             child = _child(node, part)
             assert child is not None
             key, node = child
-        block = node.end_mark.line > node.start_mark.line
-        return self._location(key if key is not None and (at_key or block) else node)
+        # A block over several lines and an absent value are shown by their key.
+        hidden = node.end_mark.line > node.start_mark.line or node.end_mark.index == node.start_mark.index
+        return self._location(key if key is not None and (at_key or hidden) else node)
 
     def _location(self, node: Node) -> Location:
         start, end = node.start_mark, node.end_mark
-        line = self.text.splitlines()[start.line] if self.text else ""
         width = end.column - start.column if end.line == start.line else 1
-        return Location(self.name, start.line + 1, start.column + 1, line, max(width, 1))
+        return Location(self.name, start.line + 1, start.column + 1, _line(self.text, start.line), max(width, 1))
 
 
 def read_yaml(path: Path | str) -> YamlFile:
@@ -100,7 +100,8 @@ def read_yaml(path: Path | str) -> YamlFile:
     if not isinstance(root, MappingNode):
         message = f"must hold a mapping of keys to values, but holds {_describe(data)}."
         raise SpecError(message, code="wrong-type", location=_start(name, text))
-    return YamlFile(name, text, _plain(data, ()), root)
+    _refuse_loops(root, (), set(), name, text)
+    return YamlFile(name, text, _plain(data, {}), root)
 
 
 def _read_text(name: str) -> str:
@@ -127,19 +128,38 @@ def _neighbors(path: Path) -> str | None:
 
 def _syntax_error(name: str, text: str, error: MarkedYAMLError) -> SpecError:
     mark = error.problem_mark
-    lines = text.splitlines()
-    index = min(mark.line, len(lines) - 1) if mark is not None else 0
+    last = max(text.count("\n") - text.endswith("\n"), 0)
+    index = min(mark.line, last) if mark is not None else 0
+    line = _line(text, index)
     # The parser often notices at the end of the text what went wrong on its last line.
-    column = mark.column if mark is not None and mark.line == index else len(lines[index])
-    location = Location(name, index + 1, column + 1, lines[index])
+    column = mark.column if mark is not None and mark.line == index else len(line)
+    location = Location(name, index + 1, column + 1, line)
     if isinstance(error, DuplicateKeyError):
-        key = lines[index][column:].split(":")[0].strip()
+        key = line[column:].split(":")[0].strip()
         return SpecError(f"`{key}` stands twice.", code="duplicate-key", help="keep one of them", location=location)
     return SpecError(f"not YAML: {error.problem or error.context}.", code="yaml-syntax", location=location)
 
 
 def _start(name: str, text: str = "") -> Location:
-    return Location(name, 1, 1, text.splitlines()[0] if text else "")
+    return Location(name, 1, 1, _line(text, 0))
+
+
+def _line(text: str, index: int) -> str:
+    lines = text.split("\n")
+    return lines[min(index, len(lines) - 1)].rstrip("\r")
+
+
+def _refuse_loops(node: Node, parents: tuple[Node, ...], seen: set[int], name: str, text: str) -> None:
+    """Refuses an alias to what contains it; looks at every node once, however often it is referred to."""
+    if any(node is parent for parent in parents):
+        place = Location(name, node.start_mark.line + 1, node.start_mark.column + 1, _line(text, node.start_mark.line))
+        raise SpecError("an alias refers to what contains it.", code="yaml-syntax", help="write it out", location=place)
+    if id(node) in seen or not isinstance(node, MappingNode | SequenceNode):
+        return
+    seen.add(id(node))
+    children = [value for _, value in node.value] if isinstance(node, MappingNode) else node.value
+    for child in children:
+        _refuse_loops(child, (*parents, node), seen, name, text)
 
 
 def _child(node: Node, part: PathPart) -> tuple[Node, Node] | None:
@@ -159,15 +179,16 @@ def _is_list(value: object) -> TypeGuard[list[Any]]:
     return isinstance(value, list)
 
 
-def _plain(value: object, parents: tuple[int, ...]) -> Any:
-    """Dicts with text keys and tuples, which the strict models take; refuses a value that contains itself."""
-    if id(value) in parents:
-        raise SpecError("an alias (`*name`) refers to what contains it.", code="yaml-syntax", help="write it out")
-    inside = (*parents, id(value))
-    if _is_mapping(value):
-        return {str(key): _plain(item, inside) for key, item in value.items()}
-    if _is_list(value):
-        return tuple(_plain(item, inside) for item in value)
+def _plain(value: object, done: dict[int, Any]) -> Any:
+    """Dicts with text keys, and tuples, as the strict models take them; what is aliased is made once."""
+    if _is_mapping(value) or _is_list(value):
+        if id(value) not in done:
+            done[id(value)] = (
+                {str(key): _plain(item, done) for key, item in value.items()}
+                if _is_mapping(value)
+                else tuple(_plain(item, done) for item in value)
+            )
+        return done[id(value)]
     if isinstance(value, datetime.date):  # `name: 2026-01-01` is meant as text
         return value.isoformat()
     return value
