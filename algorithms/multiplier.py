@@ -3,40 +3,16 @@
 Axes: S seeds, m costs.
 """
 
-import inspect
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from algorithms.functional.multipliers.fixed import fixed_start, fixed_step
-from algorithms.functional.multipliers.gradient_ascent import ga_start, ga_step
-from algorithms.functional.multipliers.pid import pid_start, pid_step
 from algorithms.functional.multipliers.state import select_seeds
+from algorithms.functional.multipliers.updates import start_multiplier, step_multiplier
 from algorithms.parameters import MultiplierParameters
 from algorithms.rollout import Episodes
-
-
-class Update(NamedTuple):
-    """An update rule: the state before the first update, and one update."""
-
-    start: Callable[..., Any]
-    step: Callable[..., Any]
-
-
-UPDATES = {
-    "fixed": Update(fixed_start, fixed_step),
-    "ga": Update(ga_start, ga_step),
-    "pid": Update(pid_start, pid_step),
-}
-
-
-def _accepted(function: Callable[..., Any], parameters: MultiplierParameters) -> dict[str, Any]:
-    """The hyperparameters that a function takes: models and functions share their names (tested)."""
-    names = inspect.signature(function).parameters
-    return {name: value for name, value in parameters.model_dump(exclude={"update"}).items() if name in names}
 
 
 class Multipliers:
@@ -46,8 +22,9 @@ class Multipliers:
     `cost_window` ones. A seed without an episode in its window keeps its λ and its memory.
 
     Attributes:
-        state: The update's state; `state.multiplier` is λ, `[S, m]` float32.
+        state: The update's state.
         cost: `[S, m]` float32; J_c of the last update, NaN for a seed that has had none.
+        limit: `[S, m]` float32; d.
     """
 
     def __init__(
@@ -57,13 +34,12 @@ class Multipliers:
         num_seeds: int,
         cost_window: int | str = "iteration",
     ):
-        rule = UPDATES[parameters.update]
         shape = (num_seeds, len(cost_limits))
-        self._step, self._hyperparameters = rule.step, _accepted(rule.step, parameters)
-        self.limit = torch.tensor(list(cost_limits.values())).expand(shape)
+        self._update, self._hyperparameters = parameters.update, parameters.model_dump(exclude={"update"})
         self._window = cost_window
         self._recent = [np.empty((0, shape[1])) for _ in range(num_seeds)]
-        self.state = rule.start(shape, **_accepted(rule.start, parameters))
+        self.state = start_multiplier(self._update, shape, self._hyperparameters)
+        self.limit = torch.tensor(list(cost_limits.values()), dtype=torch.float32).repeat(num_seeds, 1)
         self.cost = torch.full(shape, torch.nan)
 
     @property
@@ -88,26 +64,39 @@ class Multipliers:
         if not has_episode.any():
             return
         means = [costs.mean(axis=0) if len(costs) else np.zeros(costs.shape[1]) for costs in self._recent]
-        cost = torch.from_numpy(np.stack(means)).to(self.limit.dtype)
-        stepped = self._step(self.state, cost, self.limit, **self._hyperparameters)
+        cost = torch.from_numpy(np.stack(means)).to(self.limit)
+        stepped = step_multiplier(self._update, self.state, cost, self.limit, self._hyperparameters)
         self.state = select_seeds(has_episode, stepped, self.state)
         self.cost = torch.where(has_episode.unsqueeze(1), cost, self.cost)
 
     def terms(self) -> dict[str, Tensor]:
         """What to log, each `[S, m]`: λ, the error J_c − d, and a controller's P, I and D terms."""
-        logged = {"value": self.value, "error": self.cost - self.limit}
-        return logged | {name: getattr(self.state, name) for name in ("p", "i", "d") if hasattr(self.state, name)}
+        limit = torch.where(self.state.iterations > 0, self.state.limit, self.limit)
+        logged = {"value": self.value, "error": self.cost - limit}
+        return logged | {n: getattr(self.state.rule, n) for n in ("p", "i", "d") if hasattr(self.state.rule, n)}
 
     def get_state(self) -> dict[str, Any]:
         """Everything needed to continue exactly, as NumPy arrays."""
         return {
-            "update": [field.numpy().copy() for field in self.state],
+            "update": _to_numpy(self.state),
             "cost": self.cost.numpy().copy(),
             "recent": [costs.copy() for costs in self._recent],
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Continues from what `get_state` gave."""
-        self.state = type(self.state)(*(torch.from_numpy(np.array(field)) for field in state["update"]))
+        self.state = _from_numpy(state["update"], self.state)
         self.cost = torch.from_numpy(np.array(state["cost"]))
         self._recent = [np.array(costs) for costs in state["recent"]]
+
+
+def _to_numpy(state: Any) -> Any:
+    if isinstance(state, Tensor):
+        return state.numpy().copy()
+    return [_to_numpy(field) for field in state]
+
+
+def _from_numpy(saved: Any, like: Any) -> Any:
+    if isinstance(like, Tensor):
+        return torch.from_numpy(np.array(saved))
+    return type(like)(*(_from_numpy(field, old) for field, old in zip(saved, like, strict=True)))
