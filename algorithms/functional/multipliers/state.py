@@ -66,7 +66,7 @@ def select_seeds(updated: Tensor, new: StateT, old: StateT) -> StateT:
     """Takes the new state for some seeds and the old one for the rest, in every field.
 
     Args:
-        updated: `[S]` bool; which seeds take the new state.
+        updated: `[S]` or `[S, m]` bool; which seeds, or which of their multipliers, take the new state.
         new: A state after a step. What the step got for the other seeds' cost does not matter, but must be finite.
         old: The state before it.
 
@@ -76,7 +76,7 @@ def select_seeds(updated: Tensor, new: StateT, old: StateT) -> StateT:
     fields = [
         select_seeds(updated, fresh, stale)
         if isinstance(fresh, tuple)
-        else torch.where(updated.reshape((-1,) + (1,) * (fresh.dim() - 1)), fresh, stale)
+        else torch.where(updated.reshape(updated.shape + (1,) * (fresh.dim() - updated.dim())), fresh, stale)
         for fresh, stale in zip(new, old, strict=True)
     ]
     return cast(Any, type(new))(*fields)
