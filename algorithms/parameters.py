@@ -12,6 +12,7 @@ Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Ema = Annotated[float, Field(ge=0.0, lt=1.0)]
 Count = Annotated[int, Field(ge=1)]
+Whole = Annotated[int, Field(ge=0)]
 
 
 class Parameters(BaseModel):
@@ -27,16 +28,30 @@ class FixedMultiplier(Parameters):
     multiplier: NonNegative = Field(default=0.0, description="λ in σ(A_r) per unit of cost advantage; 0 is plain PPO")
 
 
-class GradientAscent(Parameters):
+class AdaptiveMultiplier(Parameters):
+    """What every update that moves λ has: its start, its cap, and a schedule around it."""
+
+    init: NonNegative = Field(default=0.001, description="λ before the first update; starts OmniSafe's integral")
+    multiplier_max: Positive | None = Field(default=None, description="cap of λ, without wind-up; null is none")
+    cost_ema: Ema = Field(default=0.0, description="EMA weight of the old value in the J_c that the update sees")
+    warmup_iterations: Whole = Field(default=0, description="iterations in which λ keeps `init`")
+    update_every: Count = Field(default=1, description="iterations per step of λ")
+    limit_start: NonNegative | None = Field(
+        default=None, description="cost limit of the first iteration, led to `cost_limit`; null is no schedule"
+    )
+    limit_shape: Literal["step", "linear"] = Field(default="step", description="how `limit_start` leads there")
+    limit_iterations: Count = Field(default=100, description="iterations until `cost_limit` holds")
+
+
+class GradientAscent(AdaptiveMultiplier):
     """Gradient ascent on λ, projected to λ ≥ 0; the papers' GA is `dual_optimizer: adam`."""
 
     update: Literal["ga"] = "ga"
-    init: NonNegative = Field(default=0.001, description="λ before the first update")
     lr: Positive = Field(default=0.035, description="step size η; with adam about the change of λ per update")
     dual_optimizer: Literal["sgd", "adam"] = Field(default="adam", description="how J_c − d becomes a step")
 
 
-class PID(Parameters):
+class PID(AdaptiveMultiplier):
     """A PID controller on λ, in OmniSafe's or in Stooke's form."""
 
     update: Literal["pid"] = "pid"
@@ -44,7 +59,6 @@ class PID(Parameters):
     kp: NonNegative = Field(default=0.1, description="proportional gain, λ per unit of cost")
     ki: NonNegative = Field(default=0.01, description="integral gain, λ per unit of cost and update")
     kd: NonNegative = Field(default=0.01, description="derivative gain, λ per unit of cost per `delay` updates")
-    init: NonNegative = Field(default=0.001, description="λ before the first update; starts OmniSafe's integral")
     ema_p: Ema = Field(default=0.95, description="EMA weight of the old value in the proportional term (omnisafe)")
     ema_d: Ema = Field(default=0.95, description="EMA weight of the old value in the derivative's cost (omnisafe)")
     delay: Count = Field(default=10, description="updates between the two costs of the derivative (omnisafe)")
@@ -53,7 +67,48 @@ class PID(Parameters):
     penalty_max: Positive = Field(default=100.0, description="cap of λ where neither norm is on (omnisafe)")
 
 
-MultiplierParameters = Annotated[FixedMultiplier | GradientAscent | PID, Field(discriminator="update")]
+class NuPI(AdaptiveMultiplier):
+    """νPI: gradient ascent damped by the change of a smoothed error."""
+
+    update: Literal["nupi"] = "nupi"
+    kp: NonNegative = Field(default=0.1, description="proportional gain, λ per unit of cost; 0 is gradient ascent")
+    ki: NonNegative = Field(default=0.01, description="integral gain, λ per unit of cost and update")
+    nu: Ema = Field(default=0.0, description="EMA weight of the old value in the proportional term's error")
+
+
+class ADRC(AdaptiveMultiplier):
+    """Active disturbance rejection control of λ: an observer, a transient reference and a PD law."""
+
+    update: Literal["adrc"] = "adrc"
+    observer_bandwidth: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
+        default=0.2, description="ω of the extended state observer, per update"
+    )
+    k_ap: NonNegative = Field(default=0.04, description="gain on the cost's distance from the reference, per update²")
+    k_ad: NonNegative | None = Field(default=None, description="gain on its derivative, per update; null is 2 √k_ap")
+    transient_rate: Annotated[float, Field(gt=0.0, lt=1.0)] | None = Field(
+        default=0.1, description="speed of the reference from the first cost to the limit, per update; null is flat"
+    )
+    plant_gain: Positive = Field(default=10.0, description="pull of λ = 1 on the cost, cost units per update²")
+
+
+class AugmentedLagrangian(AdaptiveMultiplier):
+    """A quadratic penalty on the violation beside a dual variable that moves by gradient ascent."""
+
+    update: Literal["augmented_lagrangian"] = "augmented_lagrangian"
+    lr: Positive = Field(default=0.01, description="step size of the dual variable, λ per unit of cost and update")
+    penalty: NonNegative = Field(default=0.1, description="weight w of the quadratic penalty, λ per unit of cost")
+    penalty_growth: Annotated[float, Field(ge=1.0, allow_inf_nan=False)] = Field(
+        default=1.0, description="factor on w where a violation persists; 1 keeps w"
+    )
+    penalty_cap: NonNegative = Field(default=1.0, description="w does not grow beyond this, λ per unit of cost")
+    required_decrease: Fraction = Field(
+        default=0.25, description="a violation persists unless it fell to this share of the last one"
+    )
+
+
+MultiplierParameters = Annotated[
+    FixedMultiplier | GradientAscent | PID | NuPI | ADRC | AugmentedLagrangian, Field(discriminator="update")
+]
 
 
 class PPOParameters(Parameters):

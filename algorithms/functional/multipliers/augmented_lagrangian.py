@@ -69,7 +69,7 @@ def al_step(
     """Moves the dual variable, lets the penalty grow where violations persist, and gives the effective multiplier.
 
         μ ← [μ + η e]
-        w ← min(κ w, w_max) where max(0, e) > r · max(0, e) of the last update
+        w ← max(w, min(κ w, w_max)) where max(0, e) > r · max(0, e) of the last update
         λ = [μ + w e]
 
     where [·] projects to [0, λ_max]. With η = w and e held, this is the textbook method of multipliers.
@@ -85,8 +85,8 @@ def al_step(
         limit: d, cost units per episode; a number or `[S, m]`.
         lr: η > 0; λ per cost unit and update.
         penalty_growth: κ ≥ 1; 1 keeps w.
-        penalty_cap: w_max, at least w's start; λ per cost unit. Measured costs lag and are noisy, so that a large w
-            only makes λ swing: unlike in the textbook, w → ∞ is not wanted here.
+        penalty_cap: w_max ≥ 0, beyond which w does not grow; λ per cost unit. Measured costs lag and are
+            noisy, so that a large w only makes λ swing: unlike in the textbook, w → ∞ is not wanted here.
         required_decrease: r in [0, 1]; the share of the last violation that must be undercut for w to stay.
         multiplier_max: λ_max > 0; None is no cap.
 
@@ -100,7 +100,7 @@ def al_step(
     dual = project(state.dual + lr * error, multiplier_max)
     violation = error.clamp(min=0.0)
     persists = (state.updates > 0) & (violation > required_decrease * state.violation)
-    grown = torch.minimum(state.penalty * penalty_growth, as_tensor(penalty_cap, error))
+    grown = torch.minimum(state.penalty * penalty_growth, as_tensor(penalty_cap, error)).maximum(state.penalty)
     penalty = torch.where(persists, grown, state.penalty)
     multiplier = project(dual + penalty * error, multiplier_max)
     return AugmentedLagrangianState(multiplier, dual, penalty, violation, state.updates + 1)

@@ -46,6 +46,11 @@ def test_equals_a_hand_worked_trace_with_a_growing_penalty():
     assert [state.penalty.item() for state in states] == pytest.approx([0.5, 1.0, 1.0, 1.0, 1.5, 1.5])
 
 
+def test_a_penalty_that_starts_above_the_cap_neither_grows_nor_falls():
+    states = run((60.0,) * 3, penalty=2.0, penalty_growth=3.0, penalty_cap=1.0)
+    assert [state.penalty.item() for state in states] == [2.0, 2.0, 2.0]
+
+
 @pytest.mark.parametrize("form", ["omnisafe", "stooke"])
 def test_pi_control_with_the_proportional_gain_w_is_the_penalty_w(form: str):
     state, expected = pid_start((1, 1), form=form, init=0.0, dtype=torch.float64), []  # pyright: ignore

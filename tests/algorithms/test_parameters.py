@@ -1,0 +1,76 @@
+"""Hyperparameter models beside the functions that take them."""
+
+import inspect
+from typing import Any, get_args
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from algorithms.functional.multipliers.schedule import scheduled_step
+from algorithms.functional.multipliers.updates import UPDATES, parameter_names
+from algorithms.parameters import MultiplierParameters, Parameters, PPOParameters
+
+MODELS: tuple[type[Parameters], ...] = get_args(get_args(MultiplierParameters)[0])
+each_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+
+
+def update_of(model: type[Parameters]) -> str:
+    return model.model_fields["update"].default
+
+
+def taken_by(model: type[Parameters]) -> set[str]:
+    update = UPDATES[update_of(model)]
+    names = {*parameter_names(update.start), *parameter_names(update.step)}
+    return names if update_of(model) == "fixed" else names | {*parameter_names(scheduled_step)}
+
+
+def test_every_update_has_its_model():
+    assert {update_of(model) for model in MODELS} == set(UPDATES)
+
+
+@each_model
+def test_the_fields_of_a_model_are_what_its_update_and_the_schedule_take(model: type[Parameters]):
+    assert set(model.model_fields) - {"update"} == taken_by(model)
+
+
+@each_model
+def test_models_and_functions_have_the_same_defaults(model: type[Parameters]):
+    update = UPDATES[update_of(model)]
+    defaults: dict[str, Any] = model().model_dump()
+    for function in (update.start, update.step, scheduled_step):
+        for name, parameter in inspect.signature(function).parameters.items():
+            if name in defaults:
+                assert parameter.default == defaults[name], name
+
+
+@each_model
+def test_no_field_shares_its_name_with_one_of_ppo_or_the_cost_limit(model: type[Parameters]):
+    assert not set(model.model_fields) & {*PPOParameters.model_fields, "cost_limit"}
+
+
+@each_model
+def test_every_field_says_what_it_is(model: type[Parameters]):
+    assert all(field.description for name, field in model.model_fields.items() if name != "update")
+
+
+@each_model
+def test_a_misspelt_name_is_refused(model: type[Parameters]):
+    with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
+        TypeAdapter(MultiplierParameters).validate_python({"update": update_of(model), "multiplyer_max": 1.0})
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"update": "ga", "lr": 0.0}, {"update": "ga", "init": -0.1}, {"update": "ga", "multiplier_max": 0.0},
+        {"update": "pid", "ema_p": 1.0}, {"update": "pid", "delay": 0}, {"update": "nupi", "nu": 1.0},
+        {"update": "adrc", "observer_bandwidth": 1.0}, {"update": "adrc", "transient_rate": 0.0},
+        {"update": "augmented_lagrangian", "penalty_growth": 0.9}, {"update": "ga", "update_every": 0},
+        {"update": "ga", "warmup_iterations": -1}, {"update": "ga", "limit_start": float("inf")},
+        {"update": "fixed", "multiplier_max": 1.0}, {"update": "newton"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_is_out_of_range_is_refused(bad: dict[str, Any]):
+    with pytest.raises(ValidationError):
+        TypeAdapter(MultiplierParameters).validate_python(bad)
