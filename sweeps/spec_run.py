@@ -1,6 +1,7 @@
 """One arm of a study and one configuration of it; which names a search may vary, and what values they take."""
 
-from typing import Annotated, Any, Literal
+from types import NoneType
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import Field, StrictInt, TypeAdapter, ValidationError, model_validator
 
@@ -70,7 +71,11 @@ class Arm(SpecModel):
         """The type of a searchable name, without its range."""
         if name == COST_LIMIT:
             return float
-        return {**PPOParameters.model_fields, **type(self.lagrangian).model_fields}[name].annotation
+        annotation = {**PPOParameters.model_fields, **type(self.lagrangian).model_fields}[name].annotation
+        kinds = [kind for kind in get_args(annotation) if kind is not NoneType]
+        if NoneType in get_args(annotation) and len(kinds) == 1:  # a range searches what may also be null
+            annotation = kinds[0]
+        return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
     def check_value(self, name: str, value: Any, ppo: PPOParameters) -> Any:
         """Checks a value against the rules of its name.
