@@ -1,0 +1,47 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Everything lives in .venv, installed from uv.lock.
+SHELL := /bin/bash
+VENV := .venv
+UV := $(shell command -v uv 2>/dev/null || echo $(VENV)/bootstrap/bin/uv)
+# One thread a process: Ray runs as many processes as there are cores.
+export OMP_NUM_THREADS ?= 1
+# Ray counts its users by default; nothing here calls home.
+export RAY_USAGE_STATS_ENABLED := 0
+
+.PHONY: install demo test test-slow lint types contracts format bench clean
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: uv.lock pyproject.toml
+	@command -v $(UV) >/dev/null || { python3 -m venv $(VENV)/bootstrap && $(VENV)/bootstrap/bin/pip install --quiet uv; }
+	$(UV) sync --frozen --python 3.11
+	@touch $@
+
+demo: install
+	$(VENV)/bin/lagsweep run sweeps/studies/demo.yaml
+	$(VENV)/bin/lagsweep report demo
+
+test: install
+	$(VENV)/bin/pytest
+
+test-slow: install
+	$(VENV)/bin/pytest -m slow --timeout 1200
+
+lint: install
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+types: install
+	$(VENV)/bin/pyright
+
+contracts: install
+	$(VENV)/bin/lint-imports
+
+format: install
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+bench: install
+	$(VENV)/bin/python -m benchmarks.throughput
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis lagsweep-runs
