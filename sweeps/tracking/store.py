@@ -1,0 +1,67 @@
+"""Where MLflow keeps things: the store embedded in the storage folder, or the server that the environment names."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+CLIENT_ENVIRONMENT = {
+    # One attempt with a short timeout: the shipper decides when to try again.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+"""Set where unset before MLflow is imported; MLflow has no other way to be told."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """An MLflow tracking store.
+
+    Attributes:
+        uri: What MLflow calls the tracking URI.
+        artifact_root: Folder or URI under which a new experiment keeps its artifacts; None lets the server choose.
+    """
+
+    uri: str
+    artifact_root: str | None
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether it is a database file rather than a server."""
+        return self.uri.startswith("sqlite:")
+
+
+def find_store(storage: Path) -> Store:
+    """Finds the tracking store of a storage folder.
+
+    Args:
+        storage: The folder that holds the ledger and the studies.
+
+    Returns:
+        The store that `MLFLOW_TRACKING_URI` names, or else `mlflow.db` with `mlartifacts/` in the folder.
+    """
+    if uri := os.environ.get("MLFLOW_TRACKING_URI"):
+        return Store(uri, None if urlsplit(uri).scheme in {"http", "https"} else _artifacts(storage))
+    return Store(f"sqlite:///{storage.resolve() / 'mlflow.db'}", _artifacts(storage))
+
+
+def without_credentials(text: str) -> str:
+    """Removes user names and passwords from every URI in a text, so that it can be shown.
+
+    Args:
+        text: A URI, or a message that may hold some.
+
+    Returns:
+        The text with `//user:password@host` as `//host`.
+
+    Examples:
+        >>> without_credentials("cannot reach https://ann:secret@mlflow.example/api")
+        'cannot reach https://mlflow.example/api'
+    """
+    return re.sub(r"//[^/\s@]*@", "//", text)
+
+
+def _artifacts(storage: Path) -> str:
+    return str(storage.resolve() / "mlartifacts")
