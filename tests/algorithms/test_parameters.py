@@ -1,6 +1,7 @@
 """Hyperparameter models beside the functions that take them."""
 
 import inspect
+from types import NoneType
 from typing import Any, get_args
 
 import pytest
@@ -54,6 +55,14 @@ def test_every_field_says_what_it_is(model: type[Parameters]):
 
 
 @each_model
+def test_null_is_always_the_default_of_what_may_be_null_so_that_a_written_study_may_leave_it_out(
+    model: type[Parameters],
+):
+    optional = [field for field in model.model_fields.values() if NoneType in get_args(field.annotation)]
+    assert all(field.default is None for field in optional)
+
+
+@each_model
 def test_a_misspelt_name_is_refused(model: type[Parameters]):
     with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
         TypeAdapter(MultiplierParameters).validate_python({"update": update_of(model), "multiplyer_max": 1.0})
@@ -64,7 +73,7 @@ def test_a_misspelt_name_is_refused(model: type[Parameters]):
     [
         {"update": "ga", "lr": 0.0}, {"update": "ga", "init": -0.1}, {"update": "ga", "multiplier_max": 0.0},
         {"update": "pid", "ema_p": 1.0}, {"update": "pid", "delay": 0}, {"update": "nupi", "nu": 1.0},
-        {"update": "adrc", "observer_bandwidth": 1.0}, {"update": "adrc", "transient_rate": 0.0},
+        {"update": "adrc", "observer_bandwidth": 1.0}, {"update": "adrc", "transient_rate": 1.0},
         {"update": "augmented_lagrangian", "penalty_growth": 0.9}, {"update": "ga", "update_every": 0},
         {"update": "ga", "warmup_iterations": -1}, {"update": "ga", "limit_start": float("inf")},
         {"update": "fixed", "multiplier_max": 1.0}, {"update": "newton"},

@@ -70,7 +70,7 @@ def adrc_step(
     observer_bandwidth: Hyperparameter = 0.2,
     k_ap: Hyperparameter = 0.04,
     k_ad: Hyperparameter | None = None,
-    transient_rate: Hyperparameter | None = 0.1,
+    transient_rate: Hyperparameter = 0.1,
     plant_gain: Hyperparameter = 10.0,
     multiplier_max: Hyperparameter | None = None,
 ) -> ADRCState:
@@ -83,7 +83,7 @@ def adrc_step(
         ξ ← ξ − ω ξ − ω² J' + ω b λ,  r ← r + r',  r' ← r' + r''
 
     where [·] projects to [0, λ_max]. The observer is fed with the projected λ, so that it does not wind up against
-    the projection. With a flat reference (`transient_rate` None) and nothing projected this is a PID controller with
+    the projection. With a flat reference (`transient_rate` 0) and nothing projected this is a PID controller with
 
         K_P = (k_ap + ω k_ad) / b,  K_I = ω k_ap / b,  K_D = (k_ad + ω − ω k_ad) / b
 
@@ -102,7 +102,7 @@ def adrc_step(
         observer_bandwidth: ω in (0, 1); per update.
         k_ap: Gain on the cost's distance from the reference, ≥ 0; per update².
         k_ad: Gain on the same of its derivative, ≥ 0; per update. None is critical damping, 2 √k_ap.
-        transient_rate: c > 0; how fast the reference leads to the limit, per update; below 1. None is r = d.
+        transient_rate: c ≥ 0; how fast the reference leads to the limit, per update; below 1. 0 is r = d.
         plant_gain: b > 0; how much λ = 1 pulls, cost units per update².
         multiplier_max: λ_max > 0; None is no cap.
 
@@ -116,12 +116,10 @@ def adrc_step(
     measured, target = cost.to(error), as_tensor(limit, error)
     first = state.updates == 0
     slope = torch.where(first, 0.0, measured - state.cost)
-    if transient_rate is None:
-        reference, rate = target.expand_as(error).clone(), torch.zeros_like(error)
-        curvature = rate
-    else:
-        reference, rate = torch.where(first, measured, state.reference), state.reference_rate
-        curvature = -(transient_rate**2) * (reference - target) - 2.0 * transient_rate * rate
+    speed = as_tensor(transient_rate, error)
+    reference = torch.where(speed > 0.0, torch.where(first, measured, state.reference), target)
+    rate = torch.where(speed > 0.0, state.reference_rate, 0.0)
+    curvature = -speed.square() * (reference - target) - 2.0 * speed * rate
     damping = _critical(k_ap) if k_ad is None else k_ad
     disturbance = state.observer + observer_bandwidth * slope
     command = disturbance + k_ap * (measured - reference) + damping * (slope - rate) - curvature

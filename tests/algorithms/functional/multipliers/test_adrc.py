@@ -46,7 +46,7 @@ def test_equals_a_hand_worked_trace_with_a_transient_reference():
 
 def test_a_flat_reference_makes_it_a_pid_controller():
     omega, k_ap, k_ad, b, init, limit = 0.3, 0.2, 0.5, 4.0, 2.0, 25.0
-    values = trace(COSTS, init=init, observer_bandwidth=omega, k_ap=k_ap, k_ad=k_ad, transient_rate=None, plant_gain=b)
+    values = trace(COSTS, init=init, observer_bandwidth=omega, k_ap=k_ap, k_ad=k_ad, transient_rate=0.0, plant_gain=b)
     kp, ki, kd = (k_ap + omega * k_ad) / b, omega * k_ap / b, (k_ad + omega - omega * k_ad) / b
     constant = init - omega * k_ad * (COSTS[0] - limit) / b
     expected = [
@@ -62,7 +62,7 @@ def test_a_flat_reference_makes_it_a_pid_controller():
 
 def test_a_reference_as_fast_as_the_critically_damped_loop_changes_nothing():
     matched = trace(COSTS, k_ap=0.09, transient_rate=0.3, init=5.0)
-    assert matched == pytest.approx(trace(COSTS, k_ap=0.09, transient_rate=None, init=5.0))
+    assert matched == pytest.approx(trace(COSTS, k_ap=0.09, transient_rate=0.0, init=5.0))
 
 
 def test_critical_damping_is_the_default():
@@ -80,16 +80,39 @@ def test_the_reference_leads_from_the_first_cost_to_the_limit_without_overshoot(
     assert references[-1] == pytest.approx(25.0, abs=1e-3)
 
 
+def test_a_flat_reference_is_the_limit_also_where_that_moves():
+    state = adrc_start((1, 1), dtype=torch.float64)
+    for limit in (40.0, 30.0):
+        state = adrc_step(state, torch.full((1, 1), 60.0), limit, transient_rate=0.0)
+        assert state.reference.item() == limit
+
+
+def test_every_seed_may_have_its_own_gains():
+    parameters = {
+        "observer_bandwidth": (0.2, 0.5), "k_ap": (0.04, 0.3), "k_ad": (0.1, 0.2), "transient_rate": (0.0, 0.3),
+        "plant_gain": (10.0, 3.0), "multiplier_max": (1.0, 9.0),
+    }  # fmt: skip
+    columns = {name: torch.tensor(values, dtype=torch.float64).unsqueeze(1) for name, values in parameters.items()}
+    state = adrc_start((2, 1), plant_gain=columns["plant_gain"], dtype=torch.float64)
+    together: list[list[float]] = []
+    for cost in COSTS:
+        state = adrc_step(state, torch.full((2, 1), cost), 25.0, **columns)
+        together.append(state.multiplier.squeeze(1).tolist())
+    for seed in range(2):
+        alone = trace(COSTS, **{name: values[seed] for name, values in parameters.items()})
+        assert [row[seed] for row in together] == pytest.approx(alone)
+
+
 def test_the_observer_does_not_wind_up_while_lambda_is_projected():
     # Long feasible, λ = 0: the observer forgets as (1 − ω)^k, so that a violation raises λ at once.
-    states = run((0.0,) * 200 + (60.0,) * 1, transient_rate=None)
+    states = run((0.0,) * 200 + (60.0,) * 1, transient_rate=0.0)
     assert states[-2].multiplier.item() == 0.0
     assert abs(states[-2].observer.item()) < 1e-9
     assert states[-1].multiplier.item() > 0.0
 
 
 def test_the_first_cost_makes_no_derivative():
-    state = run((60.0,), transient_rate=None, k_ap=0.0, k_ad=5.0)[0]
+    state = run((60.0,), transient_rate=0.0, k_ap=0.0, k_ad=5.0)[0]
     assert state.multiplier.item() == pytest.approx(0.001)
 
 
@@ -97,7 +120,7 @@ def test_the_first_cost_makes_no_derivative():
     "changed",
     [
         {"init": 0.5}, {"observer_bandwidth": 0.5}, {"k_ap": 0.3}, {"k_ad": 1.0}, {"transient_rate": 0.3},
-        {"transient_rate": None}, {"plant_gain": 2.0}, {"multiplier_max": 0.02},
+        {"transient_rate": 0.0}, {"plant_gain": 2.0}, {"multiplier_max": 0.02},
     ],
     ids=str,
 )  # fmt: skip

@@ -19,7 +19,7 @@ ADAPTIVE = [
     ("pid", {"form": "stooke"}),
     ("nupi", {"nu": 0.5}),
     ("adrc", {}),
-    ("adrc", {"transient_rate": None}),
+    ("adrc", {"transient_rate": 0.0}),
     ("augmented_lagrangian", {"penalty_growth": 1.5, "penalty_cap": 0.3}),
 ]
 EVERY = [*ADAPTIVE, ("fixed", {"multiplier": 0.7})]
