@@ -22,14 +22,14 @@ class StudyRow:
     Attributes:
         id: Its key in the ledger.
         name: Its name, unique in the ledger.
-        spec_yaml: Its specification, as text.
+        spec_json: Its specification, as JSON.
         spec_sha256: Hash of the specification.
         created_at: Seconds since the epoch.
     """
 
     id: int
     name: str
-    spec_yaml: str
+    spec_json: str
     spec_sha256: str
     created_at: float
 
@@ -94,13 +94,13 @@ class Ledger:
             self._engine = None
 
     def create_study(
-        self, name: str, spec_yaml: str, spec_sha256: str, seeds: Sequence[int], new_trials: Iterable[NewTrial]
+        self, name: str, spec_json: str, spec_sha256: str, seeds: Sequence[int], new_trials: Iterable[NewTrial]
     ) -> StudyRow:
         """Adds a study with the trials that are known from the start, in one transaction.
 
         Args:
             name: Name of the study.
-            spec_yaml: Its specification, as text.
+            spec_json: Its specification, as JSON.
             spec_sha256: Hash of the specification.
             seeds: Seeds of every trial.
             new_trials: Trials in the order of their numbers.
@@ -111,7 +111,7 @@ class Ledger:
         Raises:
             StudyExistsError: If the ledger has a study of this name.
         """
-        values: dict[str, Any] = {"name": name, "spec_yaml": spec_yaml, "spec_sha256": spec_sha256}
+        values: dict[str, Any] = {"name": name, "spec_json": spec_json, "spec_sha256": spec_sha256}
         values["created_at"] = time.time()
         with writing(self.engine).begin() as connection:
             try:

@@ -32,7 +32,7 @@ studies = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("name", String(255), nullable=False, unique=True),
-    Column("spec_yaml", Text, nullable=False),
+    Column("spec_json", Text, nullable=False),
     Column("spec_sha256", String(64), nullable=False),
     Column("created_at", Float, nullable=False),
 )

@@ -19,7 +19,7 @@ def ledger(tmp_path: Path) -> Ledger:
 
 
 def test_a_study_keeps_its_trials_in_order_with_a_run_for_each_seed(ledger: Ledger) -> None:
-    study = ledger.create_study("profile", "name: profile", "a" * 64, [7, 3], POINTS)
+    study = ledger.create_study("profile", "{}", "a" * 64, [7, 3], POINTS)
 
     trials = ledger.trials(study.id)
 

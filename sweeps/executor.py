@@ -1,0 +1,237 @@
+"""Runs the executions of a study on Ray Tune, on this machine or on the cluster at an address."""
+
+import contextlib
+import logging
+import os
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+from ray.tune import Stopper
+from ray.tune.experiment import Trial as TuneTrial
+
+from sweeps.checkpoints import Cadence
+from sweeps.errors import SweepError, UnreachableError
+from sweeps.execution import ExecutionTrainable
+from sweeps.ledger import Writer
+from sweeps.recorder import Recorder, assignment_of
+from sweeps.searcher import ExecutionSearcher, StopRequest
+from sweeps.spec import StudySpec
+
+OBJECT_STORE_BYTES = 200 * 2**20  # rows are all that goes through it
+
+_TUNE_ENVIRONMENT = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no CSV, JSON and TensorBoard files
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # ours lets iterations end
+    "TUNE_GLOBAL_CHECKPOINT_S": "inf",  # the ledger is the state; Tune's grows with every trial
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # the recorder says them in one line
+    "RAY_AIR_NEW_OUTPUT": "0",  # with verbose=0 the old output is the silent one
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # a task of the user's own module is imported from where the driver started
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one execution takes, and how many run at once.
+
+    Attributes:
+        cpus: CPU cores.
+        gpus: GPUs; a fraction shares one.
+        max_concurrent: At most so many at once, or None: as many as fit.
+    """
+
+    cpus: float = 1.0
+    gpus: float = 0.0
+    max_concurrent: int | None = None
+
+    def __post_init__(self) -> None:
+        """Checks the values.
+
+        Raises:
+            ValueError: If one is out of range.
+        """
+        if not self.cpus > 0.0:
+            raise ValueError(f"`cpus_per_trial > 0` must hold, but got {self.cpus}.")
+        if not self.gpus >= 0.0:
+            raise ValueError(f"`gpus_per_trial >= 0` must hold, but got {self.gpus}.")
+        if self.max_concurrent is not None and self.max_concurrent < 1:
+            raise ValueError(f"`max_concurrent >= 1` must hold, but got {self.max_concurrent}.")
+
+
+def run_executions(
+    writer: Writer,
+    spec: StudySpec,
+    recorder: Recorder,
+    *,
+    checkpoints: Path,
+    cadence: Cadence,
+    resources: Resources,
+    address: str | None,
+) -> None:
+    """Runs everything that waits in the ledger or is still to be suggested, until nothing is left.
+
+    The first Ctrl-C lets running iterations end and be recorded; the second ends at once. Both leave a study that can
+    be resumed.
+
+    Args:
+        writer: The driver's right to write the study.
+        spec: The study.
+        recorder: Takes the results.
+        checkpoints: Folder of the study's checkpoints, absolute.
+        cadence: When workers take checkpoints.
+        resources: What an execution takes.
+        address: Ray's address; None takes RAY_ADDRESS, and without it a Ray of this process's own.
+
+    Raises:
+        KeyboardInterrupt: If Ctrl-C ended it.
+        SweepError: If Ray cannot be reached or has not the resources of one execution.
+    """
+    stop = StopRequest()
+    with _environment(_TUNE_ENVIRONMENT), _ray(address), _graceful_interrupt(stop, recorder):
+        concurrent = _num_concurrent(resources)
+        searcher = ExecutionSearcher(
+            writer, spec, checkpoints=checkpoints, cadence=cadence, max_concurrent=concurrent, stop=stop
+        )
+        with (
+            _environment({"TUNE_MAX_PENDING_TRIALS_PG": str(concurrent)}),
+            tempfile.TemporaryDirectory(prefix="lagsweep-tune-") as folder,
+        ):
+            _run_tune(searcher, recorder, stop, resources, folder)
+    if stop.requested:
+        raise KeyboardInterrupt
+
+
+def _run_tune(
+    searcher: ExecutionSearcher, recorder: Recorder, stop: StopRequest, resources: Resources, folder: str
+) -> None:
+    try:
+        tune.run(
+            ExecutionTrainable,
+            name="study",
+            search_alg=searcher,
+            num_samples=-1,  # until the searcher is finished
+            resources_per_trial={"cpu": resources.cpus, "gpu": resources.gpus},
+            storage_path=folder,
+            callbacks=[recorder],
+            stop=_StopWhenAsked(stop, recorder),
+            reuse_actors=True,
+            max_failures=0,
+            raise_on_failed_trial=False,
+            trial_name_creator=_name,
+            trial_dirname_creator=_name,
+            verbose=0,
+        )
+    except tune.TuneError:
+        if recorder.error is None:
+            raise
+    if recorder.error is not None:
+        raise recorder.error
+
+
+def _name(trial: TuneTrial) -> str:
+    execution = assignment_of(trial).execution
+    return f"t{execution.trial:04d}-a{execution.attempt}"
+
+
+class _StopWhenAsked(Stopper):
+    """Ends each execution after the iteration in which the driver was asked to end, and then what never started."""
+
+    def __init__(self, stop: StopRequest, recorder: Recorder) -> None:
+        self._stop = stop
+        self._recorder = recorder
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return self._stop.requested
+
+    def stop_all(self) -> bool:
+        return self._recorder.error is not None or (self._stop.requested and self._recorder.num_started == 0)
+
+
+@contextmanager
+def _graceful_interrupt(stop: StopRequest, recorder: Recorder) -> Generator[None]:
+    """Turns the first Ctrl-C into a request to stop; the second is a KeyboardInterrupt."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may handle signals; a caller in another has its own way to interrupt
+        return
+
+    def request(number: int, frame: object) -> None:
+        stop.requested = True
+        recorder.say("Stopping after the running iterations; Ctrl-C again stops now. Both can be resumed.")
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, request)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Generator[None]:
+    """Sets environment variables and restores them."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _ray(address: str | None) -> Generator[None]:
+    """Connects to Ray, or starts one of our own; a connection that stands already is used and left."""
+    if ray.is_initialized():
+        yield
+        return
+    address = address or os.environ.get("RAY_ADDRESS") or "local"
+    with contextlib.ExitStack() as cleanup:
+        options: dict[str, Any] = {}
+        if address == "local":
+            # Its sockets lie in this folder, and a socket's path may have 107 characters: short, whatever TMPDIR says.
+            folder = tempfile.mkdtemp(prefix="lagsweep-", dir="/tmp")
+            cleanup.callback(shutil.rmtree, folder, ignore_errors=True)  # Ray may still write its last log lines
+            options = {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES, "_temp_dir": folder}
+        cleanup.callback(ray.shutdown)
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **options)
+        except ConnectionError as error:
+            raise UnreachableError(
+                f"Ray at {address} does not answer: {error}",
+                code="ray-unreachable",
+                help="check --address or RAY_ADDRESS",
+            ) from error
+        yield
+
+
+def _num_concurrent(resources: Resources) -> int:
+    """How many executions fit at once.
+
+    Raises:
+        SweepError: If not even one does.
+    """
+    available = ray.cluster_resources()
+    wanted = {"CPU": resources.cpus, "GPU": resources.gpus}
+    fitting = min(int(available.get(name, 0.0) / amount + 1e-9) for name, amount in wanted.items() if amount > 0.0)
+    if fitting < 1:
+        has = ", ".join(f"{name} {available.get(name, 0.0):g}" for name in wanted)
+        needs = ", ".join(f"{name} {amount:g}" for name, amount in wanted.items())
+        raise SweepError(
+            f"`a trial fits on Ray's resources` must hold, but a trial takes {needs} and Ray has {has}.",
+            code="no-resources",
+            help="lower --cpus-per-trial or --gpus-per-trial",
+        )
+    return fitting if resources.max_concurrent is None else min(fitting, resources.max_concurrent)

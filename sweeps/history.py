@@ -1,0 +1,60 @@
+"""The rows of unfinished trials in the driver's memory: what a trial's summary is computed from."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from sweeps.analysis.summary import SeedSummary, summarize_seed
+from sweeps.records import ResultRow, Trial
+from sweeps.tracking.events import RowAdded, TrialFinished, TrialStarted
+from sweeps.tracking.spool import read_events
+
+
+class History:
+    """Rows by trial and seed; of a (trial, seed, iteration) the first counts.
+
+    Rows of a trial are dropped once it is finished, so that the memory of a driver depends on what runs at once and
+    not on the size of the study.
+    """
+
+    def __init__(self) -> None:
+        self._rows: defaultdict[int, defaultdict[int, dict[int, ResultRow]]] = defaultdict(lambda: defaultdict(dict))
+
+    def add(self, rows: Iterable[ResultRow]) -> list[ResultRow]:
+        """Adds rows and returns those that are new."""
+        new: list[ResultRow] = []
+        for row in rows:
+            of_seed = self._rows[row.trial][row.seed]
+            if row.iteration not in of_seed:
+                of_seed[row.iteration] = row
+                new.append(row)
+        return new
+
+    def summarize(self, trial: int, seed: int) -> SeedSummary:
+        """Where a seed run stands."""
+        return summarize_seed(list(self._rows[trial][seed].values()))
+
+    def drop(self, trial: int) -> None:
+        """Forgets a trial."""
+        self._rows.pop(trial, None)
+
+
+def read_history(spool: Path, unfinished: Collection[int], finished: Iterable[Trial]) -> tuple[History, list[Trial]]:
+    """Reads what earlier drivers left in the spool, in one pass.
+
+    Args:
+        spool: The study's spool; one that does not exist holds nothing.
+        unfinished: Numbers of the trials whose rows are wanted.
+        finished: Trials that the ledger knows as finished.
+
+    Returns:
+        The rows of the unfinished trials, and those finished trials of which the spool does not know that they
+        finished: a driver was killed between the ledger and the spool.
+    """
+    history, last = History(), dict[int, type]()
+    for event in read_events(spool):
+        if isinstance(event, RowAdded) and event.row.trial in unfinished:
+            history.add([event.row])
+        elif isinstance(event, TrialStarted | TrialFinished):
+            last[event.trial.number] = type(event)
+    return history, [trial for trial in finished if last.get(trial.number) is not TrialFinished]
