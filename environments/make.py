@@ -42,9 +42,9 @@ def make_batch(
     env_seeds = seed_environments(seeds, num_envs, first=first_env)
     size = len(env_seeds)
     if task.is_analytic:
-        from environments.analytic import AnalyticBatch
+        from environments.analytic import CMDPS, AnalyticBatch
 
-        return AnalyticBatch(task.env_id, num_envs=size, env_seeds=env_seeds, cost_names=cost_names)
+        return AnalyticBatch(CMDPS[task.env_id](), num_envs=size, env_seeds=env_seeds, cost_names=cost_names)
     if path != "general" and _has_fast_path(task.env_id):
         from environments.navigation import NavigationBatch
 
