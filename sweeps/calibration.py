@@ -101,12 +101,15 @@ def _one_quiet_thread() -> Generator[None]:
     """One thread, as a Tune trial with one CPU has, and none of RLlib's notices about its own migrations."""
     import torch
 
-    threads, logger = torch.get_num_threads(), logging.getLogger("ray.rllib")
-    level = logger.level
+    threads = torch.get_num_threads()
+    loggers = [logging.getLogger(name) for name in ("ray.rllib", "ray._common.deprecation")]
+    levels = [logger.level for logger in loggers]
     torch.set_num_threads(1)
-    logger.setLevel(logging.ERROR)
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
         torch.set_num_threads(threads)
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -22,7 +22,7 @@ from sweeps.spec_errors import error_in_file, error_in_value
 from sweeps.spec_presets import Hyperparameters
 from sweeps.spec_run import COST_LIMIT, Arm, CostLimit, Count, RunSpec
 from sweeps.spec_search import SpecModel
-from sweeps.yaml_file import read_yaml
+from sweeps.yaml_file import YamlFile, parse_yaml, read_yaml
 
 __all__ = ["Arm", "RunSpec", "StudySpec"]
 
@@ -68,11 +68,47 @@ class StudySpec(SpecModel):
         Raises:
             SpecError: If the file cannot be read or breaks a rule; names file, line and column.
         """
-        file = read_yaml(path)
+        return cls._from_file(read_yaml(path))
+
+    @classmethod
+    def from_text(cls, text: str, name: str = "study") -> "StudySpec":
+        """Reads and checks the text of a study file.
+
+        Args:
+            text: What the file holds.
+            name: What errors call it.
+
+        Returns:
+            The study, complete.
+
+        Raises:
+            SpecError: If the text breaks a rule; names line and column.
+        """
+        return cls._from_file(parse_yaml(text, name))
+
+    @classmethod
+    def _from_file(cls, file: YamlFile) -> "StudySpec":
         try:
             return cls.model_validate(file.data, strict=True)
         except ValidationError as error:
             raise error_in_file(error, file, cls | Arm) from None
+
+    def renamed(self, name: str) -> "StudySpec":
+        """The same study under another name.
+
+        Args:
+            name: The name.
+
+        Returns:
+            A copy.
+
+        Raises:
+            SpecError: If the name has other characters than letters, digits, `.`, `_` and `-`.
+        """
+        try:
+            return StudySpec.model_validate({**self.model_dump(), "name": name})
+        except ValidationError as error:
+            raise error_in_value(error) from None
 
     def to_yaml(self) -> str:
         """The complete study as a file that `from_yaml` reads back to an equal one."""

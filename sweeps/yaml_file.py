@@ -81,8 +81,22 @@ def read_yaml(path: Path | str) -> YamlFile:
         SpecError: If the file cannot be read, is empty, is no YAML, repeats a key, refers to itself or holds
             something other than a mapping.
     """
-    name = str(path)
-    text = _read_text(name)
+    return parse_yaml(_read_text(str(path)), str(path))
+
+
+def parse_yaml(text: str, name: str) -> YamlFile:
+    """Parses a text as `read_yaml` parses a file.
+
+    Args:
+        text: One YAML mapping.
+        name: What errors call it.
+
+    Returns:
+        Its content with places.
+
+    Raises:
+        SpecError: As `read_yaml`.
+    """
     try:
         root = YAML(typ="safe", pure=True).compose(text)
         data = YAML(typ="safe", pure=True).load(text)

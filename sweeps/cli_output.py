@@ -1,0 +1,128 @@
+"""How the command line shows results: tables for people, JSON and CSV for programs."""
+
+import csv
+import json
+import math
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from sweeps.errors import SweepError
+from sweeps.records import Interval
+
+_OUTPUT = "lagsweep.output"
+_PIPE_WIDTH = 200
+
+
+class Output(StrEnum):
+    """Form of what a command prints."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+class Document(StrEnum):
+    """Form of what a command prints that is no table of rows."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+def _remember(context: typer.Context, value: str) -> str:
+    # `meta` is shared with the group, which prints an error in the form that the command was asked for.
+    context.meta[_OUTPUT] = str(value)
+    return value
+
+
+OutputOption = Annotated[Output, typer.Option("--output", callback=_remember, help="Form of the result.")]
+DocumentOption = Annotated[Document, typer.Option("--output", callback=_remember, help="Form of the result.")]
+
+
+def show_error(context: typer.Context, error: SweepError) -> None:
+    """Prints an error once: on standard error, or with `--output json` as the JSON document on standard output."""
+    if os.environ.get("LAGSWEEP_DEBUG") == "1":
+        raise error
+    if context.meta.get(_OUTPUT) == "json":
+        show_json({"error": error.to_dict()})
+    else:
+        typer.echo(error.render(), err=True)
+
+
+def show_json(data: object) -> None:
+    """Prints one JSON document; a number that is not finite becomes null, since JSON has none."""
+    typer.echo(json.dumps(_finite(data), indent=2, ensure_ascii=False))
+
+
+def show_rows(rows: Sequence[Mapping[str, Any]], output: Output | Document, title: str | None = None) -> None:
+    """Prints records that share their keys.
+
+    Args:
+        rows: One mapping a row, all with the same keys.
+        output: Table, JSON (a list) or CSV (with a header).
+        title: Heading of the table.
+    """
+    if output == "json":
+        show_json(list(rows))
+    elif output == "csv":
+        writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    else:
+        _show_table(rows, title)
+
+
+def format_interval(interval: Interval | None) -> str:
+    """A mean with its interval, as in `27.3 [24.1, 30.5]`, or a dash where there is none."""
+    if interval is None:
+        return "–"
+    return f"{interval.mean:.4g} [{interval.low:.4g}, {interval.high:.4g}]"
+
+
+def format_seconds(seconds: float) -> str:
+    """A duration in its two largest units, as in `3 h 10 min`."""
+    whole = round(seconds)
+    for size, name, small, small_name in ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= size:
+            return f"{whole // size} {name} {whole % size // small} {small_name}"
+    return f"{whole} s"
+
+
+def _show_table(rows: Sequence[Mapping[str, Any]], title: str | None) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    if not rows:
+        typer.echo("nothing to show")
+        return
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in rows[0]:
+        numeric = all(isinstance(row[name], int | float) and not isinstance(row[name], bool) for row in rows)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row.values()))
+    # A pipe has no width: what reads it shall not get lines broken for a terminal of 80 columns.
+    Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH).print(table, markup=False, highlight=False)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
