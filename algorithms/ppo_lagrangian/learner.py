@@ -128,7 +128,7 @@ class PPOLagrangianLearner(TorchLearner):
         shuffled = Minibatch(*(torch.empty_like(part) for part in batch.rows))
         for _ in range(self._parameters.num_epochs):
             self._assign_gradients(learning)
-            self._shuffle(batch.rows, shuffled)
+            self._shuffle(batch.rows, shuffled, learning)
             self._run_minibatches(shuffled)
             means = torch.cat(
                 [self._networks.policy_means(part) for part in batch.rows.observations.split(2048, dim=1)], dim=1
@@ -147,9 +147,14 @@ class PPOLagrangianLearner(TorchLearner):
         for seed, (policy, critics) in enumerate(zip(self._policies, self._critics, strict=True)):
             policy.grad, critics.grad = (rows[seed, :1], rows[seed, 1:]) if learning[seed] else (None, None)
 
-    def _shuffle(self, rows: Minibatch, shuffled: Minibatch) -> None:
+    def _shuffle(self, rows: Minibatch, shuffled: Minibatch, learning: Tensor) -> None:
         num_rows, device = rows.log_probs.shape[1], rows.log_probs.device
-        order = torch.stack([torch.randperm(num_rows, generator=g) for g in self._generators])
+        # A seed that has stopped draws no more: alone, it would have drawn no more either.
+        drawn = [
+            torch.randperm(num_rows, generator=g) if on else torch.arange(num_rows)
+            for g, on in zip(self._generators, learning, strict=True)
+        ]
+        order = torch.stack(drawn)
         flat = (order + num_rows * torch.arange(len(order)).unsqueeze(1)).flatten().to(device)
         for source, target in zip(rows[:-1], shuffled[:-1], strict=True):
             torch.index_select(source.flatten(0, 1), 0, flat, out=target.flatten(0, 1))

@@ -54,24 +54,18 @@ def naive_advantages(rollout: Rollout, which: int, gamma: float, lambda_: float)
         padded[seed, 0] = observation
         return networks.outputs(padded)[seed, which, 0, 0].item()
 
+    def delta(t: int, seed: int, env: int) -> float:
+        after = cuts.get((t, seed, env))
+        following = rollout.observations[t + 1, seed, env] if after is None else torch.from_numpy(after)
+        next_value = 0.0 if rollout.terminated[t, seed, env] else value(following, seed)
+        return signal[t, seed, env].item() + gamma * next_value - value(rollout.observations[t, seed, env], seed)
+
+    ended = (rollout.terminated | rollout.truncated).numpy()
     advantages = np.zeros((STEPS, SEEDS, ENVS))
-    for seed in range(SEEDS):
-        for env in range(ENVS):
-            for start in range(STEPS):
-                weight = 1.0
-                for t in range(start, STEPS):
-                    here = value(rollout.observations[t, seed, env], seed)
-                    if rollout.terminated[t, seed, env]:
-                        after = 0.0
-                    elif (t, seed, env) in cuts:
-                        after = value(torch.from_numpy(cuts[t, seed, env]), seed)
-                    else:
-                        after = value(rollout.observations[t + 1, seed, env], seed)
-                    delta = signal[t, seed, env].item() + gamma * after - here
-                    advantages[start, seed, env] += weight * delta
-                    weight *= gamma * lambda_
-                    if rollout.terminated[t, seed, env] or rollout.truncated[t, seed, env]:
-                        break
+    for start, seed, env in np.ndindex(advantages.shape):
+        last = next((t for t in range(start, STEPS) if ended[t, seed, env]), STEPS - 1)
+        terms = [(gamma * lambda_) ** (t - start) * delta(t, seed, env) for t in range(start, last + 1)]
+        advantages[start, seed, env] = sum(terms)
     return advantages.transpose(1, 0, 2).reshape(SEEDS, -1)
 
 

@@ -1,0 +1,170 @@
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from algorithms.errors import LostEnvRunnerError, NonFiniteError
+from algorithms.ppo_lagrangian import PPOLagrangian, PPOLagrangianConfig
+
+pytestmark = pytest.mark.usefixtures("local_ray")
+
+SMALL = {"steps_per_iteration": 400, "num_envs": 4, "num_epochs": 3, "minibatch_size": 64, "target_kl": 1.0}
+
+
+def make_config(seeds: tuple[int, ...] = (0, 1), **parameters: Any) -> PPOLagrangianConfig:
+    return (
+        PPOLagrangianConfig()
+        .environment("analytic/bandit")
+        .training(**{**SMALL, **parameters})
+        .lagrangian(update="pid", kd=0.1, cost_limit=5.0)
+        .seeds(seeds)
+        .budget(env_steps=4_000)
+    )
+
+
+def networks(algorithm: PPOLagrangian) -> torch.Tensor:
+    """`[S, K, q]`; the parameters of every seed."""
+    module = algorithm.learner_group._learner._networks
+    return module.matrix.detach().clone().view(module.num_seeds, module.num_networks, -1)
+
+
+def train(config: PPOLagrangianConfig, iterations: int) -> tuple[torch.Tensor, list[list[dict[str, Any]]]]:
+    algorithm = config.build_algo()
+    rows = [algorithm.train()["seed_rows"] for _ in range(iterations)]
+    trained = networks(algorithm)
+    algorithm.stop()
+    return trained, rows
+
+
+def without_times(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**row, "metrics": {k: v for k, v in row["metrics"].items() if "time/" not in k}} for row in rows]
+
+
+@pytest.fixture
+def algorithm() -> Iterator[PPOLagrangian]:
+    algorithm = make_config().build_algo()
+    yield algorithm
+    algorithm.stop()
+
+
+def test_a_result_has_a_row_a_seed_with_whole_episodes(algorithm: PPOLagrangian) -> None:
+    algorithm.train()
+    rows = algorithm.train()["seed_rows"]
+    assert [row["seed"] for row in rows] == [0, 1]
+    for row in rows:
+        # 400 steps of 4 environments: five episodes of 20 steps each.
+        assert (row["iteration"], row["env_steps"], len(row["episode_returns"])) == (2, 800, 20)
+        metrics = row["metrics"]
+        assert metrics["train/return"] == pytest.approx(np.mean(row["episode_returns"]))
+        assert metrics["train/cost"] == pytest.approx(np.mean(row["episode_costs"]["cost"]))
+        assert metrics["train/violation_rate"] == np.mean(np.array(row["episode_costs"]["cost"]) > 5.0)
+        assert metrics["multiplier/error"] == pytest.approx(metrics["train/cost"] - 5.0, abs=1e-5)
+        terms = sum(metrics[f"multiplier/{term}"] for term in "pid")
+        assert metrics["multiplier/value"] == pytest.approx(terms, abs=1e-6)
+
+
+@pytest.mark.parametrize("target_kl", [1.0, 0.002])
+def test_a_seed_comes_out_the_same_alone_and_among_others(target_kl: float) -> None:
+    """With the small trust region, seeds stop their passes at different times."""
+    among, among_rows = train(make_config((5, 6, 7), target_kl=target_kl, num_epochs=6), 3)
+    alone, alone_rows = train(make_config((6,), target_kl=target_kl, num_epochs=6), 3)
+    torch.testing.assert_close(among[1], alone[0], rtol=1e-5, atol=1e-6)
+    for several, single in zip(among_rows, alone_rows, strict=True):
+        assert several[1]["episode_costs"] == single[0]["episode_costs"]
+        assert several[1]["metrics"]["policy/epochs"] == single[0]["metrics"]["policy/epochs"]
+    if target_kl < 1.0:
+        stops = {row["metrics"]["policy/epochs"] for rows in among_rows for row in rows}
+        assert len(stops) > 1
+
+
+def test_continued_from_a_checkpoint_it_trains_on_bit_for_bit(tmp_path: Path) -> None:
+    config = make_config(cost_window=30)
+    straight = config.copy(copy_frozen=False).build_algo()
+    for _ in range(2):
+        straight.train()
+    straight.save_to_path(tmp_path / "checkpoint")
+    expected = [without_times(straight.train()["seed_rows"]) for _ in range(3)]
+    resumed = config.copy(copy_frozen=False).resume(str(tmp_path / "checkpoint")).build_algo()
+    assert [without_times(resumed.train()["seed_rows"]) for _ in range(3)] == expected
+    assert torch.equal(networks(straight), networks(resumed))
+    for name in ("_sums", "normalizer"):
+        ours, theirs = (getattr(a.env_runner, name) for a in (straight, resumed))
+        np.testing.assert_equal(vars(ours), vars(theirs))
+    straight.stop()
+    resumed.stop()
+
+
+def test_the_fused_path_trains_as_the_autograd_path() -> None:
+    fused, _ = train(make_config().paths(gradient="fused"), 2)
+    plain, _ = train(make_config().paths(gradient="autograd"), 2)
+    torch.testing.assert_close(fused, plain, rtol=1e-3, atol=1e-5)
+
+
+def test_with_multiplier_zero_the_limit_changes_nothing() -> None:
+    strict, loose = (
+        train(make_config().lagrangian(update="fixed", multiplier=0.0, cost_limit=limit), 2)[0] for limit in (0.0, 99.0)
+    )
+    assert torch.equal(strict, loose)
+
+
+def test_a_fixed_multiplier_changes_the_policy_but_not_the_critics() -> None:
+    zero, one = (train(make_config().lagrangian(update="fixed", multiplier=m), 1)[0] for m in (0.0, 1.0))
+    assert not torch.equal(zero[:, 0], one[:, 0])
+    assert torch.equal(zero[:, 1:], one[:, 1:])
+
+
+def test_the_policys_step_size_falls_linearly_over_the_budget() -> None:
+    algorithm = make_config().build_algo()
+    groups = algorithm.learner_group._learner.get_optimizer("default_policy").param_groups
+    seen = []
+    for _ in range(3):
+        algorithm.train()
+        seen.append((groups[0]["lr"], groups[1]["lr"]))
+    algorithm.stop()
+    # 400 of 4 000 steps an iteration: factors 1, 0.9, 0.8; the critics' step size stays.
+    assert seen == [(pytest.approx(3e-4 * factor), 3e-4) for factor in (1.0, 0.9, 0.8)]
+
+
+def test_remote_runners_share_the_environments_of_every_seed() -> None:
+    local, local_rows = train(make_config(normalize_observations=False), 1)
+    config = make_config(normalize_observations=False).env_runners(num_env_runners=2, num_cpus_per_env_runner=0.5)
+    algorithm = config.build_algo()
+    rows = [algorithm.train()["seed_rows"] for _ in range(2)]
+    assert [len(row["episode_returns"]) for row in rows[0]] == [20, 20]
+    assert rows[1][0]["env_steps"] == 800
+    moments = algorithm.env_runner.normalizer.moments
+    algorithm.stop()
+    assert (moments.number == 0).all()
+    assert local.shape == (2, 3, local.shape[2])
+    assert len(local_rows[0]) == len(rows[0])
+
+
+def test_statistics_of_remote_runners_are_merged() -> None:
+    algorithm = make_config().env_runners(num_env_runners=2, num_cpus_per_env_runner=0.5).build_algo()
+    for _ in range(2):
+        algorithm.train()
+    # Two iterations of 400 observations; every seed counts its own.
+    np.testing.assert_array_equal(algorithm.env_runner.normalizer.moments.number, [800.0, 800.0])
+    algorithm.stop()
+
+
+def test_a_lost_runner_never_shrinks_a_batch() -> None:
+    algorithm = make_config().env_runners(num_env_runners=2, num_cpus_per_env_runner=0.5).build_algo()
+    algorithm.train()
+    runner = next(iter(algorithm.env_runner_group._worker_manager.actors().values()))
+    import ray
+
+    ray.kill(runner)
+    with pytest.raises((LostEnvRunnerError, ray.exceptions.RayError)):
+        algorithm.train()
+    algorithm.stop()
+
+
+def test_a_seed_that_is_no_longer_finite_is_named(algorithm: PPOLagrangian) -> None:
+    with torch.no_grad():
+        algorithm.learner_group._learner._networks.matrix.view(2, 3, -1)[1, 1, 0] = torch.nan
+    with pytest.raises(NonFiniteError, match=r"seeds \[1\]"):
+        algorithm.train()
