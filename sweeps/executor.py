@@ -15,7 +15,6 @@ from typing import Any
 
 import ray
 from ray import tune
-from ray.tune import Stopper
 from ray.tune.experiment import Trial as TuneTrial
 
 from sweeps.checkpoints import Cadence
@@ -23,8 +22,9 @@ from sweeps.errors import SweepError, UnreachableError
 from sweeps.execution import ExecutionTrainable
 from sweeps.ledger import Writer
 from sweeps.recorder import Recorder, assignment_of
-from sweeps.searcher import ExecutionSearcher, StopRequest
+from sweeps.searcher import ExecutionSearcher
 from sweeps.spec import StudySpec
+from sweeps.stopping import StopWhenAsked
 
 OBJECT_STORE_BYTES = 200 * 2**20  # rows are all that goes through it
 
@@ -96,24 +96,21 @@ def run_executions(
         KeyboardInterrupt: If Ctrl-C ended it.
         SweepError: If Ray cannot be reached or has not the resources of one execution.
     """
-    stop = StopRequest()
-    with _environment(_TUNE_ENVIRONMENT), _ray(address), _graceful_interrupt(stop, recorder):
+    with _environment(_TUNE_ENVIRONMENT), _ray(address), _graceful_interrupt(recorder):
         concurrent = _num_concurrent(resources)
         searcher = ExecutionSearcher(
-            writer, spec, checkpoints=checkpoints, cadence=cadence, max_concurrent=concurrent, stop=stop
+            writer, spec, checkpoints=checkpoints, cadence=cadence, max_concurrent=concurrent, stop=recorder.stop
         )
         with (
             _environment({"TUNE_MAX_PENDING_TRIALS_PG": str(concurrent)}),
             tempfile.TemporaryDirectory(prefix="lagsweep-tune-") as folder,
         ):
-            _run_tune(searcher, recorder, stop, resources, folder)
-    if stop.requested:
+            _run_tune(searcher, recorder, resources, folder)
+    if recorder.stop.requested:
         raise KeyboardInterrupt
 
 
-def _run_tune(
-    searcher: ExecutionSearcher, recorder: Recorder, stop: StopRequest, resources: Resources, folder: str
-) -> None:
+def _run_tune(searcher: ExecutionSearcher, recorder: Recorder, resources: Resources, folder: str) -> None:
     try:
         tune.run(
             ExecutionTrainable,
@@ -123,7 +120,7 @@ def _run_tune(
             resources_per_trial={"cpu": resources.cpus, "gpu": resources.gpus},
             storage_path=folder,
             callbacks=[recorder],
-            stop=_StopWhenAsked(stop, recorder),
+            stop=StopWhenAsked(recorder.stop),
             reuse_actors=True,
             max_failures=0,
             raise_on_failed_trial=False,
@@ -143,29 +140,15 @@ def _name(trial: TuneTrial) -> str:
     return f"t{execution.trial:04d}-a{execution.attempt}"
 
 
-class _StopWhenAsked(Stopper):
-    """Ends each execution after the iteration in which the driver was asked to end, and then what never started."""
-
-    def __init__(self, stop: StopRequest, recorder: Recorder) -> None:
-        self._stop = stop
-        self._recorder = recorder
-
-    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        return self._stop.requested
-
-    def stop_all(self) -> bool:
-        return self._recorder.error is not None or (self._stop.requested and self._recorder.num_started == 0)
-
-
 @contextmanager
-def _graceful_interrupt(stop: StopRequest, recorder: Recorder) -> Generator[None]:
+def _graceful_interrupt(recorder: Recorder) -> Generator[None]:
     """Turns the first Ctrl-C into a request to stop; the second is a KeyboardInterrupt."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may handle signals; a caller in another has its own way to interrupt
         return
 
     def request(number: int, frame: object) -> None:
-        stop.requested = True
+        recorder.stop.requested = True
         recorder.say("Stopping after the running iterations; Ctrl-C again stops now. Both can be resumed.")
         signal.signal(signal.SIGINT, before)
 

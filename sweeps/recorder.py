@@ -17,6 +17,7 @@ from sweeps.history import History
 from sweeps.ledger import SeedProgress, Writer
 from sweeps.progress import Progress
 from sweeps.records import Execution, ResultRow, Trial
+from sweeps.stopping import Stop
 from sweeps.tracking import Tracker
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ def _keeps_errors(
             method(self, *args, **kwargs)
         except Exception as error:
             self.error = error
+            self.stop.failed = True
             raise
 
     return wrapper
@@ -54,10 +56,12 @@ class Recorder(Callback):
         progress: The display.
 
     Attributes:
+        stop: Flags that end the driver.
         error: What went wrong in the driver itself, or None; nothing more is recorded after it.
     """
 
     def __init__(self, writer: Writer, tracker: Tracker, history: History, progress: Progress) -> None:
+        self.stop = Stop()
         self.error: Exception | None = None
         self._writer = writer
         self._tracker = tracker
@@ -65,17 +69,13 @@ class Recorder(Callback):
         self._progress = progress
         self._started: dict[int, Execution] = {}
 
-    @property
-    def num_started(self) -> int:
-        """Executions that train now."""
-        return len(self._started)
-
     @_keeps_errors
     def on_trial_start(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
         """A worker has taken an execution."""
         execution = assignment_of(trial).execution
         self._writer.start(execution)
         self._started[execution.id] = execution
+        self.stop.running.add(execution.id)
         record = self._record(execution)
         self._tracker.trial_started(record)
         self._progress.trial_started(record)
@@ -100,7 +100,7 @@ class Recorder(Callback):
         """An execution has ended without an error: it is complete, or the driver was asked to end."""
         assignment = assignment_of(trial)
         execution = assignment.execution
-        if self._started.pop(execution.id, None) is None:
+        if not self._end(execution):
             return  # it was handed out and never started; it will be handed out again
         if not trial.last_result.get("complete", False):
             self._writer.release(execution, INTERRUPTED)
@@ -112,7 +112,7 @@ class Recorder(Callback):
     def on_trial_error(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
         """An execution has failed."""
         execution = assignment_of(trial).execution
-        self._started.pop(execution.id, None)
+        self._end(execution)
         self._writer.fail(execution, cause_of(trial))
         self._close_trial(execution)
 
@@ -130,6 +130,11 @@ class Recorder(Callback):
         for execution in self._started.values():
             self._writer.release(execution, INTERRUPTED)
         self._started.clear()
+
+    def _end(self, execution: Execution) -> bool:
+        """Forgets an execution; whether it had started."""
+        self.stop.running.discard(execution.id)
+        return self._started.pop(execution.id, None) is not None
 
     def _finish(self, assignment: Assignment) -> None:
         execution = assignment.execution

@@ -1,7 +1,6 @@
 """Hands the executions of a study to Ray Tune: what waits in the ledger first, then what Optuna suggests."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,7 @@ from sweeps.sampler import suggest
 from sweeps.space import trial_key
 from sweeps.spec import StudySpec
 from sweeps.spec_search import OptunaSearch
-
-
-@dataclass
-class StopRequest:
-    """Whether the driver was asked to end: nothing new is handed out then."""
-
-    requested: bool = False
+from sweeps.stopping import Stop
 
 
 class ExecutionSearcher(Searcher):
@@ -34,7 +27,7 @@ class ExecutionSearcher(Searcher):
         cadence: When a worker takes a checkpoint.
         max_concurrent: Executions that are handed out and not finished, at most. More would wait inside Tune, where a
             suggestion grows stale.
-        stop: Set when the driver is asked to end.
+        stop: Says when to hand out nothing more.
     """
 
     def __init__(
@@ -45,7 +38,7 @@ class ExecutionSearcher(Searcher):
         checkpoints: Path,
         cadence: Cadence,
         max_concurrent: int,
-        stop: StopRequest,
+        stop: Stop,
     ) -> None:
         super().__init__()
         self._writer = writer
