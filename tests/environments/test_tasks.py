@@ -32,6 +32,7 @@ def test_the_table_holds_point_and_car_tasks_of_all_levels_and_the_velocity_task
         for level in range(3):
             assert find_task(f"SafetyPoint{kind}{level}-v0").name == f"{kind}{level}"
             assert find_task(f"SafetyCar{kind}{level}-v0").name == f"Car{kind}{level}"
+    assert {name for name, task in TASKS.items() if task.multiplier_grid is not None} == set(PAPER_TASKS)
     for agent in ("Ant", "HalfCheetah", "Hopper", "Humanoid", "Swimmer", "Walker2d"):
         task = Task(f"{agent}Velocity", f"Safety{agent}Velocity-v1", 1000, COST_LIMIT)
         assert find_task(f"Safety{agent}Velocity-v1") == task
