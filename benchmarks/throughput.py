@@ -1,0 +1,90 @@
+"""Training speed of PPO-Lagrangian for one seed and for several stacked: rollout and update apart.
+
+    python -m benchmarks.throughput [--task Circle1] [--seeds 1 10] [--steps 4000] [--epochs 10] [--rounds 5]
+
+One process, one thread. The numbers of seeds take turns, so that a slower moment of the machine meets all of them;
+medians over the rounds. CPU seconds count this process's work, wall seconds also its waiting.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from statistics import median
+
+import ray
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from algorithms.ppo_lagrangian import PPOLagrangian, PPOLagrangianConfig
+from benchmarks.provenance import write_result
+
+
+def build(task: str, num_seeds: int, steps: int, epochs: int) -> PPOLagrangian:
+    """A trial of Table A.1's networks, minibatches and step sizes; no seed stops early."""
+    return (
+        PPOLagrangianConfig()
+        .environment(task)
+        .training(steps_per_iteration=steps, num_epochs=epochs, target_kl=1e9)
+        .lagrangian(update="ga", cost_limit=25.0)
+        .seeds(range(num_seeds))
+        .build_algo()
+    )
+
+
+def measure(algorithm: PPOLagrangian, steps: int, epochs: int) -> dict[str, float]:
+    """One iteration: seconds of wall time for sampling and learning, and CPU seconds of both."""
+    cpu = time.process_time()
+    rows = algorithm.train()["seed_rows"]
+    cpu = time.process_time() - cpu
+    seeds, times = len(rows), rows[0]["metrics"]
+    minibatches = epochs * (steps // 64)
+    return {
+        "rollout_env_steps_per_s": seeds * steps / times["time/rollout_s"],
+        "update_env_steps_per_s": seeds * steps / times["time/update_s"],
+        "env_steps_per_s": seeds * steps / (times["time/rollout_s"] + times["time/update_s"]),
+        "env_steps_per_cpu_s": seeds * steps / cpu,
+        "update_us_per_seed_and_minibatch": 1e6 * times["time/update_s"] / (minibatches * seeds),
+    }
+
+
+def main() -> None:
+    """Measures, prints a table and writes results/throughput.json."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--task", default="Circle1")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 10])
+    parser.add_argument("--steps", type=int, default=4_000, help="env steps per seed and iteration")
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory(prefix="ls-") as folder:
+        ray.init(
+            address="local",
+            num_cpus=1,
+            include_dashboard=False,
+            object_store_memory=200 * 2**20,
+            _temp_dir=folder,
+            logging_level="ERROR",
+        )
+        algorithms = {n: build(arguments.task, n, arguments.steps, arguments.epochs) for n in arguments.seeds}
+        rounds = [
+            {n: measure(a, arguments.steps, arguments.epochs) for n, a in algorithms.items()}
+            for _ in range(arguments.rounds + 1)
+        ]
+        kind = next(iter(algorithms.values())).env_runner.env.kind
+        ray.shutdown()
+    kept = rounds[1:]  # the first compiles and fills caches
+    medians = {n: {key: median(r[n][key] for r in kept) for key in kept[0][n]} for n in algorithms}
+    table = Table("seeds", *next(iter(medians.values())), title=f"{arguments.task}, {kind} environments, one thread")
+    for n, row in medians.items():
+        table.add_row(str(n), *(f"{value:,.0f}" for value in row.values()))
+    Console().print(table)
+    measured = {"task": arguments.task, "environments": kind, "threads": 1, "rounds": arguments.rounds}
+    path = write_result("throughput", {**measured, "omp": os.environ.get("OMP_NUM_THREADS"), "medians": medians})
+    Console().print(f"written to {path.relative_to(path.parents[2])}")
+
+
+if __name__ == "__main__":
+    main()
