@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sweeps.cli_output import Document, DocumentOption, format_seconds, show_json, show_rows
+from sweeps.cli_output import Document, DocumentOption, count, format_seconds, show_json, show_rows
 from sweeps.errors import SpecError
 from sweeps.plan import GivenRate, Plan, Speed, make_plan
 from sweeps.space import num_trials
@@ -63,7 +63,8 @@ def validate(file: FileArgument, output: DocumentOption = Document.TABLE) -> Non
         show_json({"valid": True, "name": spec.name, "sha256": spec.sha256, "trials": trials, "seeds": seeds})
         return
     arms = ", ".join(f"{name} ({number})" for name, number in trials.items())
-    typer.echo(f"{file}: valid. {sum(trials.values())} trials × {seeds} seeds in {len(trials)} arms: {arms}")
+    what = f"{count(sum(trials.values()), 'trial')} × {count(seeds, 'seed')} in {count(len(trials), 'arm')}"
+    typer.echo(f"{file}: valid. {what}: {arms}")
 
 
 def plan(
@@ -127,7 +128,8 @@ def _show_plan(plan: Plan) -> None:
         for arm in plan.arms
     ]
     show_rows(rows, Document.TABLE)
-    typer.echo(f"{plan.trials} trials, {plan.concurrent} at once on {plan.cores} cores; {plan.env_steps:,} env steps")
+    where = f"{plan.concurrent} at once on {count(plan.cores, 'core')}"
+    typer.echo(f"{count(plan.trials, 'trial')}, {where}; {plan.env_steps:,} env steps")
     if plan.duration_s is not None and plan.cpu_s is not None:
         typer.echo(f"expected: {format_seconds(plan.duration_s)}, {plan.cpu_s / 3600:.2f} core hours ({plan.speed})")
     for note in plan.notes:

@@ -76,6 +76,11 @@ def show_rows(rows: Sequence[Mapping[str, Any]], output: Output | Document, titl
         _show_table(rows, title)
 
 
+def count(number: int, what: str) -> str:
+    """A number of things, as in `1 trial` or `3 trials`."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
 def format_interval(interval: Interval | None) -> str:
     """A mean with its interval, as in `27.3 [24.1, 30.5]`, or a dash where there is none."""
     if interval is None:

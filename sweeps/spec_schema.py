@@ -20,6 +20,6 @@ def study_schema() -> dict[str, Any]:
     schema["required"] = [key for key in schema["required"] if key != "arms"]
     schema["oneOf"] = [
         {"required": ["arms"], "properties": {"lagrangian": False, "search": False}},
-        {"required": ["lagrangian"]},
+        {"required": ["lagrangian"], "properties": {"arms": False}},
     ]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
