@@ -1,0 +1,106 @@
+"""NumPy's legacy `RandomState` in compiled code, bit for bit: Safety-Gymnasium draws everything from one.
+
+A generator is a row of 624 words and a position in it, as `RandomState.get_state()` gives them. Source: Matsumoto and
+Nishimura (1998), "Mersenne Twister", MT19937; doubles and bounded integers as in NumPy's `RandomState`, whose stream
+NumPy froze.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+NUM_WORDS = 624
+_SHIFT = 397
+_UPPER = np.uint32(0x80000000)
+_LOWER = np.uint32(0x7FFFFFFF)
+_TWIST = np.uint32(0x9908B0DF)
+_ONE = np.uint32(1)
+_ZERO = np.uint32(0)
+
+
+def seed_generator(seed: int) -> tuple[NDArray[np.uint32], int]:
+    """The state of `np.random.RandomState(seed)`.
+
+    Args:
+        seed: In [0, 2³²).
+
+    Returns:
+        Its `[624]` words and the position of the next one.
+    """
+    state = np.random.RandomState(seed).get_state(legacy=False)["state"]
+    return state["key"].copy(), int(state["pos"])
+
+
+@njit
+def _mix(word: np.uint32, following: np.uint32) -> np.uint32:
+    mixed = (word & _UPPER) | (following & _LOWER)
+    return np.uint32((mixed >> _ONE) ^ (_TWIST if mixed & _ONE else _ZERO))
+
+
+@njit
+def _twist(words: NDArray[np.uint32]) -> None:
+    """Replaces all words by the next 624."""
+    for index in range(NUM_WORDS - _SHIFT):
+        words[index] = words[index + _SHIFT] ^ _mix(words[index], words[index + 1])
+    for index in range(NUM_WORDS - _SHIFT, NUM_WORDS - 1):
+        words[index] = words[index + _SHIFT - NUM_WORDS] ^ _mix(words[index], words[index + 1])
+    words[NUM_WORDS - 1] = words[_SHIFT - 1] ^ _mix(words[NUM_WORDS - 1], words[0])
+
+
+@njit
+def next_word(words: NDArray[np.uint32], position: NDArray[np.int64]) -> np.uint32:
+    """Draws 32 random bits.
+
+    Args:
+        words: `[624]` uint32; the generator's words, replaced when they are used up.
+        position: `[1]` int64; index of the next word, advanced.
+
+    Returns:
+        The bits.
+    """
+    if position[0] == NUM_WORDS:
+        _twist(words)
+        position[0] = 0
+    word = words[position[0]]
+    position[0] += 1
+    word ^= word >> np.uint32(11)
+    word ^= (word << np.uint32(7)) & np.uint32(0x9D2C5680)
+    word ^= (word << np.uint32(15)) & np.uint32(0xEFC60000)
+    return np.uint32(word ^ (word >> np.uint32(18)))
+
+
+@njit
+def next_double(words: NDArray[np.uint32], position: NDArray[np.int64]) -> float:
+    """Draws uniformly from [0, 1) with 53 bits, as `RandomState.random_sample()`.
+
+    Args:
+        words: `[624]` uint32; the generator's words.
+        position: `[1]` int64; index of the next word, advanced by 2.
+
+    Returns:
+        The number.
+    """
+    high = next_word(words, position) >> np.uint32(5)
+    low = next_word(words, position) >> np.uint32(6)
+    return (high * 67108864.0 + low) / 9007199254740992.0
+
+
+@njit
+def next_index(words: NDArray[np.uint32], position: NDArray[np.int64], count: int) -> int:
+    """Draws uniformly from 0 … `count` − 1 as `RandomState.choice(count)`: masked bits, drawn again if too large.
+
+    Args:
+        words: `[624]` uint32; the generator's words.
+        position: `[1]` int64; index of the next word, advanced.
+        count: At least 2 and at most 2³¹.
+
+    Returns:
+        The index.
+    """
+    mask = 1
+    while mask < count - 1:
+        mask = 2 * mask + 1
+    while True:
+        index = np.int64(next_word(words, position)) & mask
+        if index < count:
+            return int(index)
