@@ -1,14 +1,14 @@
 """Adds files to a study in MLflow when no driver runs: reports that are written later."""
 
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from sweeps.errors import UnreachableError
 from sweeps.tracking.events import ArtifactAdded
+from sweeps.tracking.quiet import prepare_environment, quiet_mlflow
 from sweeps.tracking.spool import SPOOL_NAME, read_events, read_id
-from sweeps.tracking.store import CLIENT_ENVIRONMENT, Store, without_credentials
+from sweeps.tracking.store import Store, without_credentials
 
 
 def publish(store: Store, folder: Path, paths: Sequence[Path]) -> None:
@@ -23,19 +23,19 @@ def publish(store: Store, folder: Path, paths: Sequence[Path]) -> None:
         UnreachableError: If MLflow does not take them.
         SpoolError: If the folder holds no readable spool.
     """
-    for name, value in CLIENT_ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    prepare_environment()
     # MLflow takes seconds to import: only what talks to it pays.
     from sweeps.tracking.mlflow_runs import TROUBLE, MlflowRuns
 
     spool = folder / SPOOL_NAME
     history, events = read_id(spool), list(read_events(spool))
     try:
-        runs = MlflowRuns(store.uri, store.artifact_root, folder.resolve(), history)
-        for event in events:
-            runs.remember(event)
-        for path in paths:
-            runs.apply(ArtifactAdded(time=time.time(), path=str(path.resolve())))
+        with quiet_mlflow():
+            runs = MlflowRuns(store.uri, store.artifact_root, folder.resolve(), history)
+            for event in events:
+                runs.remember(event)
+            for path in paths:
+                runs.apply(ArtifactAdded(time=time.time(), path=str(path.resolve())))
     except TROUBLE as error:
         raise UnreachableError(
             f"MLflow at {without_credentials(store.uri)} must take the files, but {without_credentials(str(error))}",

@@ -7,11 +7,9 @@ happens, nothing is raised into training and nothing is lost: the spool keeps it
 """
 
 import logging
-import os
 import random
 import threading
 import time
-import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,9 +19,10 @@ from typing import TYPE_CHECKING
 from sweeps.records import ResultRow
 from sweeps.tracking.batches import plan_requests
 from sweeps.tracking.events import Event, RowAdded
+from sweeps.tracking.quiet import prepare_environment, quiet_mlflow
 from sweeps.tracking.shipped import SavedOffset
 from sweeps.tracking.spool import SPOOL_NAME, Spool, SpoolError, SpoolReader, read_id
-from sweeps.tracking.store import CLIENT_ENVIRONMENT, without_credentials
+from sweeps.tracking.store import without_credentials
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -175,16 +174,15 @@ class Shipper:
             yield event
 
     def _attempt(self) -> None:
-        for name, value in CLIENT_ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
-        from sweeps.tracking import mlflow_runs
+        prepare_environment()
+        from sweeps.tracking import mlflow_runs  # takes seconds the first time, in this thread
 
-        _silence_mlflow()
         try:
-            runs = self._runs or self._connect(mlflow_runs)
-            while self._plan and not self._expired():
-                self._send(mlflow_runs, runs, self._plan[0])
-                self._plan.popleft()
+            with quiet_mlflow():
+                runs = self._runs or self._connect(mlflow_runs)
+                while self._plan and not self._expired():
+                    self._send(mlflow_runs, runs, self._plan[0])
+                    self._plan.popleft()
         except mlflow_runs.TROUBLE as error:
             self._failed(error)
         else:
@@ -247,21 +245,6 @@ class Shipper:
         except OSError as error:
             _LOG.warning("%s cannot be forced to disk: %s", self._path, error)
             self._spool = None  # said once; the next append reports what it meets
-
-
-def _silence_mlflow() -> None:
-    """Drops what MLflow logs from the shipper's thread, and its use of deprecated parts of its own dependencies.
-
-    What matters is reported once, by us.
-    """
-    warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"mlflow\.")
-    for handler in logging.getLogger("mlflow").handlers:
-        if _not_mlflows_chatter not in handler.filters:
-            handler.addFilter(_not_mlflows_chatter)
-
-
-def _not_mlflows_chatter(record: logging.LogRecord) -> bool:
-    return record.threadName != THREAD_NAME or not record.name.startswith(("mlflow", "alembic", "sqlalchemy"))
 
 
 def _reason(error: Exception) -> str:

@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from sweeps.errors import SweepError
 from sweeps.records import ResultRow
 from sweeps.tracking.events import SPOOL_VERSION, Event, RowAdded, SpoolOpened, decode, encode
 
@@ -25,7 +26,7 @@ _SYNC_INTERVAL_S = 1.0
 _READ_BYTES = 1 << 20
 
 
-class SpoolError(ValueError):
+class SpoolError(SweepError, ValueError):
     """A spool that cannot be read: damaged in the middle, or written by a newer version."""
 
 

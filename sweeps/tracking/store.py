@@ -6,14 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-CLIENT_ENVIRONMENT = {
-    # One attempt with a short timeout: the shipper decides when to try again.
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-}
-"""Set where unset before MLflow is imported; MLflow has no other way to be told."""
-
 
 @dataclass(frozen=True)
 class Store:
