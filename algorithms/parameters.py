@@ -81,14 +81,14 @@ class ADRC(AdaptiveMultiplier):
 
     update: Literal["adrc"] = "adrc"
     observer_bandwidth: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
-        default=0.2, description="ω of the extended state observer, per update"
+        default=0.5, description="ω of the extended state observer, per update"
     )
-    k_ap: NonNegative = Field(default=0.04, description="gain on the cost's distance from the reference, per update²")
+    k_ap: NonNegative = Field(default=0.25, description="gain on the cost's distance from the reference, per update²")
     k_ad: NonNegative | None = Field(default=None, description="gain on its derivative, per update; null is 2 √k_ap")
     transient_rate: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         default=0.1, description="speed of the reference from the first cost to the limit, per update; 0 is flat"
     )
-    plant_gain: Positive = Field(default=10.0, description="pull of λ = 1 on the cost, cost units per update²")
+    plant_gain: Positive = Field(default=20.0, description="pull of λ = 1 on the cost, cost units per update²")
 
 
 class AugmentedLagrangian(AdaptiveMultiplier):

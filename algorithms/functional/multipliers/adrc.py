@@ -42,7 +42,7 @@ def adrc_start(
     shape: tuple[int, int],
     *,
     init: Hyperparameter = 0.001,
-    plant_gain: Hyperparameter = 10.0,
+    plant_gain: Hyperparameter = 20.0,
     dtype: torch.dtype = torch.float32,
 ) -> ADRCState:
     """Gives the state before the first update, the observer at the disturbance that λ = `init` balances.
@@ -67,11 +67,11 @@ def adrc_step(
     cost: Tensor,
     limit: Hyperparameter,
     *,
-    observer_bandwidth: Hyperparameter = 0.2,
-    k_ap: Hyperparameter = 0.04,
+    observer_bandwidth: Hyperparameter = 0.5,
+    k_ap: Hyperparameter = 0.25,
     k_ad: Hyperparameter | None = None,
     transient_rate: Hyperparameter = 0.1,
-    plant_gain: Hyperparameter = 10.0,
+    plant_gain: Hyperparameter = 20.0,
     multiplier_max: Hyperparameter | None = None,
 ) -> ADRCState:
     """Sets λ to the output of the controller.

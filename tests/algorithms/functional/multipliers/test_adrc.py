@@ -119,7 +119,7 @@ def test_the_first_cost_makes_no_derivative():
 @pytest.mark.parametrize(
     "changed",
     [
-        {"init": 0.5}, {"observer_bandwidth": 0.5}, {"k_ap": 0.3}, {"k_ad": 1.0}, {"transient_rate": 0.3},
+        {"init": 0.5}, {"observer_bandwidth": 0.2}, {"k_ap": 0.3}, {"k_ad": 0.4}, {"transient_rate": 0.3},
         {"transient_rate": 0.0}, {"plant_gain": 2.0}, {"multiplier_max": 0.02},
     ],
     ids=str,
