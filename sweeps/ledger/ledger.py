@@ -173,7 +173,7 @@ class Ledger:
 
     def next_waiting(self, study: int, *, without: Iterable[int] = ()) -> Trial | None:
         """The waiting trial with the lowest number that is not among `without`, or None."""
-        query = select(trials.c.number).where(trials.c.study == study, trials.c.state == State.WAITING)
+        query = select(trials.c.number).where(trials.c.study == study, trials.c.state == State.WAITING.value)
         query = query.where(trials.c.number.not_in(tuple(without))).order_by(trials.c.number).limit(1)
         with self.engine.begin() as connection:
             number = connection.scalar(query)

@@ -1,4 +1,7 @@
-"""`Writer`: every transition of a study, each one transaction that first checks the driver's fencing token."""
+"""`Writer`: every transition of a study, each one transaction that first checks the driver's fencing token.
+
+States are bound as plain strings: SQLAlchemy looks any other type up in its ORM, which MLflow's thread may be importing.
+"""
 
 import time
 from collections.abc import Generator, Mapping, Sequence
@@ -62,12 +65,12 @@ class Writer:
         """
         older = and_(executions.c.study == self.study, executions.c.token != self.token)
         with self._transaction() as connection:
-            running = and_(older, executions.c.state == State.RUNNING)
+            running = and_(older, executions.c.state == State.RUNNING.value)
             lost = connection.execute(select(executions.c.id, executions.c.trial).where(running)).all()
             for row in lost:
                 self._finish_execution(connection, row.id, State.FAIL, DRIVER_LOST)
                 self._wait_again(connection, row.trial)
-            asked = and_(older, executions.c.state == State.WAITING)
+            asked = and_(older, executions.c.state == State.WAITING.value)
             connection.execute(update(executions).where(asked).values(token=self.token))
         return len(lost)
 
@@ -102,7 +105,7 @@ class Writer:
         """
         mine = executions.c.study == self.study
         with self._transaction() as connection:
-            asked = and_(mine, executions.c.trial == trial, executions.c.state == State.WAITING)
+            asked = and_(mine, executions.c.trial == trial, executions.c.state == State.WAITING.value)
             values: dict[str, Any] = {"seeds": list(seeds), "resume_from": resume_from, "token": self.token}
             values["asked_at"] = time.time()
             known = connection.scalar(select(executions.c.id).where(asked))
@@ -121,7 +124,7 @@ class Writer:
         """Records that a worker has taken the execution."""
         with self._transaction() as connection:
             row = and_(executions.c.study == self.study, executions.c.id == execution.id)
-            waiting = and_(row, executions.c.state == State.WAITING)
+            waiting = and_(row, executions.c.state == State.WAITING.value)
             started = update(executions).where(waiting).values(state=State.RUNNING.value, started_at=time.time())
             assert connection.execute(started).rowcount == 1
             self._set_trial(connection, execution.trial, State.RUNNING, None)
@@ -196,7 +199,7 @@ class Writer:
         Returns:
             Their numbers.
         """
-        failed = and_(trials.c.study == self.study, trials.c.state == State.FAIL)
+        failed = and_(trials.c.study == self.study, trials.c.state == State.FAIL.value)
         with self._transaction() as connection:
             numbers = list(connection.scalars(select(trials.c.number).where(failed).order_by(trials.c.number)))
             for number in numbers:
@@ -232,7 +235,7 @@ class Writer:
 
     def _finish_execution(self, connection: Connection, execution: int, state: State, failure: str | None) -> None:
         row = and_(executions.c.study == self.study, executions.c.id == execution)
-        unfinished = and_(row, executions.c.state.in_([State.WAITING, State.RUNNING]))
+        unfinished = and_(row, executions.c.state.in_([State.WAITING.value, State.RUNNING.value]))
         values = {"state": state.value, "failure": failure, "finished_at": time.time()}
         assert connection.execute(update(executions).where(unfinished).values(**values)).rowcount == 1
 
@@ -248,7 +251,7 @@ class Writer:
 
     def _wait_again(self, connection: Connection, trial: int) -> None:
         self._set_trial(connection, trial, State.WAITING, None, finished_at=None)
-        unfinished = and_(self._seeds_of(trial), seed_runs.c.state != State.COMPLETE)
+        unfinished = and_(self._seeds_of(trial), seed_runs.c.state != State.COMPLETE.value)
         connection.execute(update(seed_runs).where(unfinished).values(state=State.WAITING.value, failure=None))
 
     def _seeds_of(self, trial: int) -> ColumnElement[bool]:
