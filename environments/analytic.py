@@ -3,6 +3,10 @@
 S states, K = 2 actions, m costs. An observation is the one-hot state. An action has one entry in [-1, 1]: above 0 it
 is action 1, else action 0, so that a Gaussian policy chooses action 1 with any probability. An episode starts from
 `initial` and is truncated after `horizon` steps; the time is not observed.
+
+The optimum mixes actions in at most one state a constraint, so a fixed multiplier reaches only corners and a moving
+one circles the optimum: compare averages over iterations. A policy that has become sure of an action in some state
+stops sampling the other one and cannot be moved back by the multiplier; a small entropy bonus (0.02) keeps it able to.
 """
 
 from collections.abc import Callable, Mapping, Sequence
