@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from sweeps import cli_files, cli_studies
+from sweeps import cli_files, cli_preview, cli_studies
 from sweeps.cli_output import show_error
 from sweeps.errors import ExitCode, SweepError
 
@@ -59,6 +59,7 @@ def _options(
 
 
 cli_files.register(app)
+cli_preview.register(app)
 cli_studies.register(app)
 
 

@@ -7,12 +7,15 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sweeps.errors import SweepError
 from sweeps.records import Interval
+
+if TYPE_CHECKING:  # only a table needs rich
+    from rich.table import Table
 
 _OUTPUT = "lagsweep.output"
 _PIPE_WIDTH = 200
@@ -72,8 +75,10 @@ def show_rows(rows: Sequence[Mapping[str, Any]], output: Output | Document, titl
         writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+    elif rows:
+        show_table(_table(rows, title))
     else:
-        _show_table(rows, title)
+        typer.echo("nothing to show")
 
 
 def count(number: int, what: str) -> str:
@@ -97,22 +102,25 @@ def format_seconds(seconds: float) -> str:
     return f"{whole} s"
 
 
-def _show_table(rows: Sequence[Mapping[str, Any]], title: str | None) -> None:
-    from rich import box
+def show_table(table: "Table") -> None:
+    """Prints a table; to a pipe without breaking its lines for a terminal of 80 columns."""
     from rich.console import Console
+
+    Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH).print(table, highlight=False)
+
+
+def _table(rows: Sequence[Mapping[str, Any]], title: str | None) -> "Table":
+    from rich import box
+    from rich.markup import escape
     from rich.table import Table
 
-    if not rows:
-        typer.echo("nothing to show")
-        return
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for name in rows[0]:
         numeric = all(isinstance(row[name], int | float) and not isinstance(row[name], bool) for row in rows)
         table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
-    # A pipe has no width: what reads it shall not get lines broken for a terminal of 80 columns.
-    Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH).print(table, markup=False, highlight=False)
+        table.add_row(*(escape(_cell(value)) for value in row.values()))
+    return table
 
 
 def _cell(value: object) -> str:

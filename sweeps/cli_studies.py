@@ -5,12 +5,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sweeps.cli_output import Document, DocumentOption, Output, OutputOption, format_interval, show_json, show_rows
+from sweeps.cli_output import (
+    Document,
+    DocumentOption,
+    Output,
+    OutputOption,
+    count,
+    format_interval,
+    show_json,
+    show_rows,
+    show_table,
+)
 from sweeps.errors import ExitCode
 from sweeps.records import State, Trial
 from sweeps.spec import StudySpec
 
 if TYPE_CHECKING:  # SQLAlchemy, and later Ray and MLflow: only what a command needs is imported
+    from sweeps.analysis.report import Report
     from sweeps.study import Status, Study
 
 NameArgument = Annotated[str, typer.Argument(help="Name of the study.", show_default=False)]
@@ -141,10 +152,9 @@ def report(name: NameArgument, storage: StorageOption = None, output: DocumentOp
     """Write the report of a study: its table, its figures and their data."""
     written = _write_report(_load(name, storage))
     if output == "json":
-        show_json({"files": written})
+        show_json({"best": written.best, "files": [str(file) for file in written.files]})
     else:
-        for file in written:
-            typer.echo(f"wrote {file}")
+        _show_report(written)
 
 
 def _load(name: str, storage: Path | None) -> "Study":
@@ -155,26 +165,35 @@ def _load(name: str, storage: Path | None) -> "Study":
 
 def _finish(study: "Study", output: Output, report: bool) -> None:
     """Shows what a run gave, and ends with the exit code that says how it went."""
-    _show_trials(study, output)
-    files = _write_report(study) if report else []
+    written = _write_report(study) if report else None
     now = study.status()
+    if output != "table" or written is None:
+        _show_trials(study, output)
     if output == "table":
-        typer.echo(_name_best(now.best) if now.best else "no feasible trial")
-        for file in files:
-            typer.echo(f"wrote {file}")
+        if written is not None:
+            _show_report(written)
+        else:
+            typer.echo(_name_best(now.best) if now.best else "no feasible trial")
         typer.echo(f"metrics: lagsweep ui --storage {study.storage}")
-    if now.counts[State.FAIL]:
-        failed = f"{now.counts[State.FAIL]} trials failed"
-        typer.echo(f"{failed}: lagsweep trials {study.name} shows why, lagsweep retry {study.name} repeats", err=True)
+    failed = now.counts[State.FAIL]
+    if failed:
+        help = f"`lagsweep trials {study.name}` says why, `lagsweep retry {study.name}` runs them again"
+        typer.echo(f"{count(failed, 'trial')} failed: {help}", err=True)
         raise typer.Exit(ExitCode.FAILED_TRIALS)
     if now.best is None:
         raise typer.Exit(ExitCode.NO_FEASIBLE_TRIAL)
 
 
-def _write_report(study: "Study") -> list[str]:
+def _write_report(study: "Study") -> "Report":
     from sweeps.analysis.report import write_report
 
-    return [str(file) for file in write_report(study).files]
+    return write_report(study)
+
+
+def _show_report(report: "Report") -> None:
+    show_table(report.table)
+    for line in (report.best, *report.missing, f"report: {report.folder}"):
+        typer.echo(line)
 
 
 def _show_trials(study: "Study", output: Output) -> None:
