@@ -1,6 +1,5 @@
 """From a task to the `EnvBatch` that steps it: the fast path where there is one, else the general adapter."""
 
-import importlib.util
 from collections.abc import Sequence
 from typing import Literal
 
@@ -60,8 +59,6 @@ def make_batch(
 
 
 def _has_fast_path(env_id: str) -> bool:
-    if importlib.util.find_spec("environments.navigation") is None:
-        return False
     from environments.navigation import supports
 
     return supports(env_id)
