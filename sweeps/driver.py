@@ -58,7 +58,7 @@ def drive(
         counts=counts,
         env_steps=spec.env_steps,
         num_seeds=len(spec.seed_list),
-        env_steps_done=sum(run.env_steps for trial in trials for run in trial.seed_runs),
+        env_steps_done=sum(run.env_steps for t in trials if t.state is not State.FAIL for run in t.seed_runs),
     )
     store = find_store(storage)
     tags = {"spec_sha256": spec.sha256}

@@ -42,7 +42,7 @@ class Progress:
         counts: Trials by state, those that are yet to be suggested among the waiting ones.
         env_steps: Budget of one seed.
         num_seeds: Seeds of a trial.
-        env_steps_done: Env steps done by all seeds of all trials.
+        env_steps_done: Env steps done by all seeds of all trials but the failed ones.
     """
 
     def __init__(
@@ -60,7 +60,8 @@ class Progress:
         self._counts = Counter(counts)
         self._env_steps = env_steps
         self._num_seeds = num_seeds
-        self._done = env_steps_done
+        self._done = env_steps_done  # of trials that have not failed
+        self._trained = 0  # since this driver began, failed or not
         self._seed_steps: dict[tuple[int, int], int] = {}
         self._running: dict[int, _Running] = {}
         self._rates: deque[tuple[float, int]] = deque()
@@ -70,7 +71,7 @@ class Progress:
 
     @property
     def env_steps_total(self) -> int:
-        """Env steps of the whole study; a failed trial counts with what it did."""
+        """Env steps of all trials but the failed ones."""
         open_trials = self._counts.total() - self._counts[State.FAIL]
         return open_trials * self._num_seeds * self._env_steps
 
@@ -97,10 +98,12 @@ class Progress:
     def trial_reported(self, trial: int, rows: Iterable[ResultRow], summaries: Mapping[int, SeedSummary]) -> None:
         """A trial reports an iteration: new rows, and where each seed stands."""
         for row in rows:
-            self._done += max(0, row.env_steps - self._seed_steps.get((trial, row.seed), 0))
-            self._seed_steps[trial, row.seed] = max(row.env_steps, self._seed_steps.get((trial, row.seed), 0))
+            steps = max(0, row.env_steps - self._seed_steps[trial, row.seed])
+            self._seed_steps[trial, row.seed] += steps
+            self._done += steps
+            self._trained += steps
         now = time.monotonic()
-        self._rates.append((now, self._done))
+        self._rates.append((now, self._trained))
         while now - self._rates[0][0] > _RATE_WINDOW_S:
             self._rates.popleft()
         running = self._running[trial]
@@ -164,7 +167,9 @@ class Progress:
         self._move(was, state)
         self._running.pop(trial, None)
         for key in [key for key in self._seed_steps if key[0] == trial]:
-            del self._seed_steps[key]
+            steps = self._seed_steps.pop(key)
+            if state is State.FAIL:
+                self._done -= steps
 
     def _say(self, message: str) -> None:
         if self._live is None:

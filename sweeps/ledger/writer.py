@@ -1,6 +1,7 @@
 """`Writer`: every transition of a study, each one transaction that first checks the driver's fencing token.
 
-States are bound as plain strings: SQLAlchemy looks any other type up in its ORM, which MLflow's thread may be importing.
+States are bound as plain strings: SQLAlchemy looks any other type up in its ORM, which MLflow's thread may
+just be importing.
 """
 
 import time
