@@ -12,16 +12,15 @@ from environments.batch import BatchStep, EnvBatch, Floats, check_actions
 from environments.navigation.bindings import mujoco
 from environments.navigation.compilation import MAX_THREADS
 from environments.navigation.memory import locate
-from environments.navigation.random_state import NUM_WORDS, seed_generator
+from environments.navigation.random_state import GENERATOR_SIZE, seed_generator
 from environments.navigation.stepping import (
     begin_episodes,
-    observe_rows,
     sample_layouts,
     step_rows,
     step_rows_in_threads,
-    write_rows,
+    write_layouts,
 )
-from environments.navigation.task import COST_KINDS, Episodes, Outcome
+from environments.navigation.task import COST_KINDS, PROGRESS, Episodes, Outcome
 from environments.navigation.upstream import describe
 
 _STATE = mujoco.mjtState.mjSTATE_INTEGRATION
@@ -84,7 +83,7 @@ class NavigationBatch(EnvBatch):
         self._cost_columns = _find_costs(cost_names, known_costs, env_id)
         self._models = [copy.copy(model) for _ in range(num_envs)]
         self._data = [mujoco.MjData(model) for model in self._models]
-        self._memory = locate(self._models, self._data)
+        self._addresses = locate(self._models, self._data)
         self._bounds = np.ascontiguousarray(model.actuator_ctrlrange.T)
         self.kind = "navigation"
         self.num_envs = num_envs
@@ -106,7 +105,7 @@ class NavigationBatch(EnvBatch):
     def reset(self) -> Floats:
         """See `EnvBatch.reset`."""
         for row, seed in enumerate(self.env_seeds.tolist()):
-            self._episodes.words[row], self._episodes.position[row, 0] = seed_generator(seed)
+            self._episodes.generators[row] = seed_generator(seed)
         self._begin(np.arange(self.num_envs))
         self._has_started = True
         return self._outcome.observations.copy()
@@ -136,7 +135,7 @@ class NavigationBatch(EnvBatch):
         rewards, costs = outcome.rewards.copy(), outcome.costs[:, self._cost_columns]
         terminated, truncated = (
             outcome.terminated.copy(),
-            ~outcome.terminated & (self._episodes.steps >= self._rules.horizon),
+            ~outcome.terminated & (self._episodes.progress["steps"] >= self._rules.horizon),
         )
         final_observations = outcome.observations.copy()
         ended = np.flatnonzero(terminated | truncated)
@@ -149,7 +148,7 @@ class NavigationBatch(EnvBatch):
             self._rules,
             self._placement,
             self._sensing,
-            self._memory,
+            self._addresses,
             self._episodes,
             actions,
             self._bounds,
@@ -169,12 +168,13 @@ class NavigationBatch(EnvBatch):
             # These two calls must be NumPy's, whose cosine may differ in the last bit from the C library's.
             self._episodes.quaternions[rows, :, 0] = np.cos(angles / 2)
             self._episodes.quaternions[rows, :, 3] = np.sin(angles / 2)
+            write_layouts(rows, self._placement, self._addresses, self._episodes)
             failed = begin_episodes(
                 rows,
                 self._rules,
                 self._placement,
                 self._sensing,
-                self._memory,
+                self._addresses,
                 self._episodes,
                 self._outcome.observations,
             )
@@ -218,13 +218,12 @@ class NavigationBatch(EnvBatch):
             )
         for name, array in self._episodes._asdict().items():
             array[...] = state["episodes"][name]
-        write_rows(self._placement, self._memory, self._episodes)
+        write_layouts(np.arange(self.num_envs), self._placement, self._addresses, self._episodes)
         for row, (model, data) in enumerate(zip(self._models, self._data, strict=True)):
             if self._rules.goal >= 0:
                 model.body_pos[self._rules.goal, :2] = state["goals"][row]
             mujoco.mj_setState(model, data, state["physics"][row], _STATE)
             mujoco.mj_forward(model, data)
-        observe_rows(self._rules.agent, self._sensing, self._memory, self._episodes, self._outcome.observations)
         self._has_started = True
 
 
@@ -238,15 +237,10 @@ def _find_costs(cost_names: Sequence[str], known: Sequence[str], env_id: str) ->
 
 def _new_episodes(num_envs: int, num_items: int) -> Episodes:
     return Episodes(
-        words=np.zeros((num_envs, NUM_WORDS), dtype=np.uint32),
-        position=np.zeros((num_envs, 1), dtype=np.int64),
+        progress=np.zeros(num_envs, dtype=PROGRESS),
+        generators=np.zeros((num_envs, GENERATOR_SIZE), dtype=np.uint32),
         spots=np.zeros((num_envs, num_items, 2)),
         quaternions=np.zeros((num_envs, num_items, 4)),
-        steps=np.zeros(num_envs, dtype=np.int64),
-        goal_distance=np.zeros(num_envs),
-        box_distance=np.zeros(num_envs),
-        goal_button=np.zeros(num_envs, dtype=np.int64),
-        timer=np.zeros(num_envs, dtype=np.int64),
     )
 
 

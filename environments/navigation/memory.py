@@ -8,10 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from environments.navigation.structs import field_offset, struct_type
-from environments.navigation.task import Memory
+
+CONTACT_BYTES = ctypes.sizeof(struct_type("mjContact"))
+CONTACT_GEOMS = field_offset("mjContact", "geom")  # two int32
+
+_MODEL_ARRAYS = ("body_pos", "body_quat", "qpos0", "geom_pos", "geom_quat", "eq_data")
+_DATA_ARRAYS = ("ctrl", "mocap_pos", "qvel", "xpos", "xmat", "sensordata")
+_DATA_FIELDS = ("ncon", "contact", "warning")  # an int32, a pointer to `mjContact`, pairs of int32
+
+ADDRESSES = np.dtype([(name, np.int64) for name in ("model", "data", *_MODEL_ARRAYS, *_DATA_ARRAYS, *_DATA_FIELDS)])
+Addresses = Any  # one record of it: the addresses of a model, its data, and of arrays and fields of both
 
 
-def locate(models: Sequence[Any], data: Sequence[Any]) -> Memory:
+def locate(models: Sequence[Any], data: Sequence[Any]) -> NDArray[Any]:
     """Takes the addresses of B environments, which stay the same for the life of a model and its data.
 
     Args:
@@ -19,35 +28,14 @@ def locate(models: Sequence[Any], data: Sequence[Any]) -> Memory:
         data: The data of each; must outlive the result.
 
     Returns:
-        Their addresses.
+        `[B]` of `ADDRESSES`.
     """
-    starts = _starts(data)
-    return Memory(
-        model=_starts(models),
-        data=starts,
-        body_pos=_arrays(models, "body_pos"),
-        body_quat=_arrays(models, "body_quat"),
-        qpos0=_arrays(models, "qpos0"),
-        geom_pos=_arrays(models, "geom_pos"),
-        geom_quat=_arrays(models, "geom_quat"),
-        eq_data=_arrays(models, "eq_data"),
-        ctrl=_arrays(data, "ctrl"),
-        mocap_pos=_arrays(data, "mocap_pos"),
-        qvel=_arrays(data, "qvel"),
-        xpos=_arrays(data, "xpos"),
-        xmat=_arrays(data, "xmat"),
-        sensordata=_arrays(data, "sensordata"),
-        num_contacts=starts + field_offset("mjData", "ncon"),
-        contacts=starts + field_offset("mjData", "contact"),
-        warnings=starts + field_offset("mjData", "warning"),
-        contact_size=ctypes.sizeof(struct_type("mjContact")),
-        contact_geoms=field_offset("mjContact", "geom"),
-    )
-
-
-def _starts(owners: Sequence[Any]) -> NDArray[np.int64]:
-    return np.array([owner._address for owner in owners], dtype=np.int64)
-
-
-def _arrays(owners: Sequence[Any], name: str) -> NDArray[np.int64]:
-    return np.array([getattr(owner, name).__array_interface__["data"][0] for owner in owners], dtype=np.int64)
+    addresses = np.empty(len(models), dtype=ADDRESSES)
+    addresses["model"] = [model._address for model in models]
+    addresses["data"] = [each._address for each in data]
+    for owners, names in ((models, _MODEL_ARRAYS), (data, _DATA_ARRAYS)):
+        for name in names:
+            addresses[name] = [getattr(owner, name).__array_interface__["data"][0] for owner in owners]
+    for name in _DATA_FIELDS:
+        addresses[name] = addresses["data"] + field_offset("mjData", name)
+    return addresses

@@ -1,6 +1,6 @@
 """Where a reset puts the objects and where a new goal goes, drawn from the same numbers as Safety-Gymnasium does.
 
-Axes: K placed objects. Compiled; a row is the index of an environment.
+Axes: K placed objects. Compiled.
 """
 
 import math
@@ -10,9 +10,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from environments.navigation.bindings import mujoco
+from environments.navigation.memory import Addresses
 from environments.navigation.mujoco_calls import float_pointer
 from environments.navigation.random_state import next_double
-from environments.navigation.task import Floats, Memory, Placement
+from environments.navigation.task import Floats, Placement
 
 LAYOUT_TRIES = 10_000
 OBJECT_TRIES = 100
@@ -23,8 +24,7 @@ _WELD_QUATERNION = 6
 
 @njit
 def _place_item(
-    words: NDArray[np.uint32],
-    position: NDArray[np.int64],
+    generator: NDArray[np.uint32],
     rectangle: Floats,
     gaps: Floats,
     others: int,
@@ -34,8 +34,8 @@ def _place_item(
 ) -> bool:
     """Draws from a rectangle until the object keeps its gap from the first `others` but itself; or gives up."""
     for _ in range(tries):
-        x = rectangle[0] + rectangle[2] * next_double(words, position)
-        y = rectangle[1] + rectangle[3] * next_double(words, position)
+        x = rectangle[0] + rectangle[2] * next_double(generator)
+        y = rectangle[1] + rectangle[3] * next_double(generator)
         is_free = True
         for other in range(others):
             dx, dy = x - spots[other, 0], y - spots[other, 1]
@@ -49,14 +49,11 @@ def _place_item(
 
 
 @njit
-def sample_layout(
-    words: NDArray[np.uint32], position: NDArray[np.int64], placement: Placement, spots: Floats, angles: Floats
-) -> bool:
+def sample_layout(generator: NDArray[np.uint32], placement: Placement, spots: Floats, angles: Floats) -> bool:
     """Draws a place and a rotation for every object.
 
     Args:
-        words: `[624]` uint32; the environment's random generator.
-        position: `[1]` int64; its position.
+        generator: `[625]` uint32; the environment's random generator.
         placement: How objects are placed.
         spots: `[K, 2]` float64; filled with x and y in metres.
         angles: `[K]` float64; filled with rotations in [0, 2π).
@@ -69,23 +66,22 @@ def sample_layout(
     for _ in range(LAYOUT_TRIES):
         placed = 0
         while placed < num_items and _place_item(
-            words, position, rectangles[placed], gaps[placed], placed, OBJECT_TRIES, spots, placed
+            generator, rectangles[placed], gaps[placed], placed, OBJECT_TRIES, spots, placed
         ):
             placed += 1
         if placed == num_items:
             for item in range(num_items):
-                angles[item] = 2 * math.pi * next_double(words, position)
+                angles[item] = 2 * math.pi * next_double(generator)
             return True
     return False
 
 
 @njit
-def sample_goal(words: NDArray[np.uint32], position: NDArray[np.int64], placement: Placement, spots: Floats) -> bool:
+def sample_goal(generator: NDArray[np.uint32], placement: Placement, spots: Floats) -> bool:
     """Draws a new place for the goal that keeps its distance from all other objects.
 
     Args:
-        words: `[624]` uint32; the environment's random generator.
-        position: `[1]` int64; its position.
+        generator: `[625]` uint32; the environment's random generator.
         placement: How objects are placed.
         spots: `[K, 2]` float64; where the objects are now; the goal's entry is replaced.
 
@@ -93,16 +89,14 @@ def sample_goal(words: NDArray[np.uint32], position: NDArray[np.int64], placemen
         False if no place was found, where Safety-Gymnasium ends the episode.
     """
     goal, num_items = placement.goal, placement.gaps.shape[0]
-    return _place_item(
-        words, position, placement.rectangles[goal], placement.gaps[goal], num_items, GOAL_TRIES, spots, goal
-    )
+    return _place_item(generator, placement.rectangles[goal], placement.gaps[goal], num_items, GOAL_TRIES, spots, goal)
 
 
 @njit
-def _write_spot(row: int, item: int, placement: Placement, memory: Memory, spot: Floats) -> None:
+def _write_spot(at: Addresses, item: int, placement: Placement, spot: Floats) -> None:
     """Moves an object's body, the start of its free joint, and the geom that pulls it."""
-    body_pos, qpos0 = float_pointer(memory.body_pos[row]), float_pointer(memory.qpos0[row])
-    geom_pos = float_pointer(memory.geom_pos[row])
+    body_pos, qpos0 = float_pointer(at.body_pos), float_pointer(at.qpos0)
+    geom_pos = float_pointer(at.geom_pos)
     body, start, geom = placement.body[item], placement.position_address[item], placement.mocap_geom[item]
     for axis in range(2):
         body_pos[3 * body + axis] = spot[axis]
@@ -113,10 +107,10 @@ def _write_spot(row: int, item: int, placement: Placement, memory: Memory, spot:
 
 
 @njit
-def _write_quaternion(row: int, item: int, placement: Placement, memory: Memory, quaternion: Floats) -> None:
+def _write_quaternion(at: Addresses, item: int, placement: Placement, quaternion: Floats) -> None:
     """Turns the same, and zeroes the quaternion of the weld between them: `mj_setConst` derives a zero one anew."""
-    body_quat, qpos0 = float_pointer(memory.body_quat[row]), float_pointer(memory.qpos0[row])
-    geom_quat, eq_data = float_pointer(memory.geom_quat[row]), float_pointer(memory.eq_data[row])
+    body_quat, qpos0 = float_pointer(at.body_quat), float_pointer(at.qpos0)
+    geom_quat, eq_data = float_pointer(at.geom_quat), float_pointer(at.eq_data)
     body, start, geom = placement.body[item], placement.position_address[item], placement.mocap_geom[item]
     for part in range(4):
         body_quat[4 * body + part] = quaternion[part]
@@ -128,19 +122,18 @@ def _write_quaternion(row: int, item: int, placement: Placement, memory: Memory,
 
 
 @njit
-def write_layout(row: int, placement: Placement, memory: Memory, spots: Floats, quaternions: Floats) -> None:
+def write_layout(at: Addresses, placement: Placement, spots: Floats, quaternions: Floats) -> None:
     """Moves the objects of an environment's model, as if it had been compiled with them there.
 
     `mj_setConst` has to follow, which derives the constants that depend on places.
 
     Args:
-        row: The environment.
+        at: Where its model lies.
         placement: How objects are placed.
-        memory: Where its model lies.
         spots: `[K, 2]` float64; x and y in metres.
         quaternions: `[K, 4]` float64; orientations.
     """
     for item in range(placement.body.shape[0]):
-        _write_spot(row, item, placement, memory, spots[item])
+        _write_spot(at, item, placement, spots[item])
         if placement.turns[item]:
-            _write_quaternion(row, item, placement, memory, quaternions[item])
+            _write_quaternion(at, item, placement, quaternions[item])

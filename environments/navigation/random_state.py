@@ -1,8 +1,8 @@
 """NumPy's legacy `RandomState` in compiled code, bit for bit: Safety-Gymnasium draws everything from one.
 
-A generator is a row of 624 words and a position in it, as `RandomState.get_state()` gives them. Source: Matsumoto and
-Nishimura (1998), "Mersenne Twister", MT19937; doubles and bounded integers as in NumPy's `RandomState`, whose stream
-NumPy froze.
+A generator is a row of 625 words: the 624 of `RandomState.get_state()` and the position of the next one among them.
+Source: Matsumoto and Nishimura (1998), "Mersenne Twister", MT19937; doubles and bounded integers as in NumPy's
+`RandomState`, whose stream NumPy froze.
 """
 
 import numpy as np
@@ -10,6 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 NUM_WORDS = 624
+GENERATOR_SIZE = NUM_WORDS + 1
 _SHIFT = 397
 _UPPER = np.uint32(0x80000000)
 _LOWER = np.uint32(0x7FFFFFFF)
@@ -18,17 +19,17 @@ _ONE = np.uint32(1)
 _ZERO = np.uint32(0)
 
 
-def seed_generator(seed: int) -> tuple[NDArray[np.uint32], int]:
+def seed_generator(seed: int) -> NDArray[np.uint32]:
     """The state of `np.random.RandomState(seed)`.
 
     Args:
         seed: In [0, 2³²).
 
     Returns:
-        Its `[624]` words and the position of the next one.
+        `[625]` uint32; a generator.
     """
     state = np.random.RandomState(seed).get_state(legacy=False)["state"]
-    return state["key"].copy(), int(state["pos"])
+    return np.append(state["key"], np.uint32(state["pos"]))
 
 
 @njit
@@ -48,21 +49,20 @@ def _twist(words: NDArray[np.uint32]) -> None:
 
 
 @njit
-def next_word(words: NDArray[np.uint32], position: NDArray[np.int64]) -> np.uint32:
+def next_word(generator: NDArray[np.uint32]) -> np.uint32:
     """Draws 32 random bits.
 
     Args:
-        words: `[624]` uint32; the generator's words, replaced when they are used up.
-        position: `[1]` int64; index of the next word, advanced.
+        generator: `[625]` uint32; advanced.
 
     Returns:
         The bits.
     """
-    if position[0] == NUM_WORDS:
-        _twist(words)
-        position[0] = 0
-    word = words[position[0]]
-    position[0] += 1
+    if generator[NUM_WORDS] == NUM_WORDS:
+        _twist(generator)
+        generator[NUM_WORDS] = 0
+    word = generator[generator[NUM_WORDS]]
+    generator[NUM_WORDS] += _ONE
     word ^= word >> np.uint32(11)
     word ^= (word << np.uint32(7)) & np.uint32(0x9D2C5680)
     word ^= (word << np.uint32(15)) & np.uint32(0xEFC60000)
@@ -70,28 +70,26 @@ def next_word(words: NDArray[np.uint32], position: NDArray[np.int64]) -> np.uint
 
 
 @njit
-def next_double(words: NDArray[np.uint32], position: NDArray[np.int64]) -> float:
+def next_double(generator: NDArray[np.uint32]) -> float:
     """Draws uniformly from [0, 1) with 53 bits, as `RandomState.random_sample()`.
 
     Args:
-        words: `[624]` uint32; the generator's words.
-        position: `[1]` int64; index of the next word, advanced by 2.
+        generator: `[625]` uint32; advanced by two words.
 
     Returns:
         The number.
     """
-    high = next_word(words, position) >> np.uint32(5)
-    low = next_word(words, position) >> np.uint32(6)
+    high = next_word(generator) >> np.uint32(5)
+    low = next_word(generator) >> np.uint32(6)
     return (high * 67108864.0 + low) / 9007199254740992.0
 
 
 @njit
-def next_index(words: NDArray[np.uint32], position: NDArray[np.int64], count: int) -> int:
+def next_index(generator: NDArray[np.uint32], count: int) -> int:
     """Draws uniformly from 0 … `count` − 1 as `RandomState.choice(count)`: masked bits, drawn again if too large.
 
     Args:
-        words: `[624]` uint32; the generator's words.
-        position: `[1]` int64; index of the next word, advanced.
+        generator: `[625]` uint32; advanced.
         count: At least 2 and at most 2³¹.
 
     Returns:
@@ -101,6 +99,6 @@ def next_index(words: NDArray[np.uint32], position: NDArray[np.int64], count: in
     while mask < count - 1:
         mask = 2 * mask + 1
     while True:
-        index = np.int64(next_word(words, position)) & mask
+        index = np.int64(next_word(generator)) & mask
         if index < count:
             return int(index)

@@ -1,4 +1,4 @@
-"""Rewards and costs of a step, read from the physics' memory. Compiled; a row is the index of an environment.
+"""Rewards and costs of a step, read from the physics' memory. Compiled.
 
 Source: Safety-Gymnasium 1.0.0, `calculate_reward` of each task and `cal_cost` of each obstacle; every kind of cost is
 an indicator (`constrain_indicator`), as is their total.
@@ -8,6 +8,7 @@ import math
 
 from numba import njit
 
+from environments.navigation.memory import CONTACT_BYTES, CONTACT_GEOMS, Addresses
 from environments.navigation.mujoco_calls import address_pointer, float_pointer, int_pointer
 from environments.navigation.task import (
     AGENT,
@@ -20,73 +21,69 @@ from environments.navigation.task import (
     OUT_OF_BOUNDARY,
     TOTAL,
     VASES_VELOCITY,
-    Episodes,
     Floats,
-    Memory,
+    Progress,
     Rules,
 )
 
 
 @njit
-def plane_distance(row: int, memory: Memory, first: int, second: int) -> float:
+def plane_distance(at: Addresses, first: int, second: int) -> float:
     """Distance of two bodies in x and y.
 
     Args:
-        row: The environment.
-        memory: Where its physics lies.
+        at: Where its physics lies.
         first: A body.
         second: Another.
 
     Returns:
         Metres.
     """
-    xpos = float_pointer(memory.xpos[row])
+    xpos = float_pointer(at.xpos)
     dx, dy = xpos[3 * first] - xpos[3 * second], xpos[3 * first + 1] - xpos[3 * second + 1]
     return math.sqrt(dx * dx + dy * dy)
 
 
 @njit
-def space_distance(row: int, memory: Memory, first: int, second: int) -> float:
+def space_distance(at: Addresses, first: int, second: int) -> float:
     """Distance of two bodies in x, y and z.
 
     Args:
-        row: The environment.
-        memory: Where its physics lies.
+        at: Where its physics lies.
         first: A body.
         second: Another.
 
     Returns:
         Metres.
     """
-    xpos = float_pointer(memory.xpos[row])
+    xpos = float_pointer(at.xpos)
     dx, dy = xpos[3 * first] - xpos[3 * second], xpos[3 * first + 1] - xpos[3 * second + 1]
     dz = xpos[3 * first + 2] - xpos[3 * second + 2]
     return math.sqrt(dx * dx + dy * dy + dz * dz)
 
 
 @njit
-def remember_distances(row: int, rules: Rules, memory: Memory, episodes: Episodes) -> None:
+def remember_distances(at: Addresses, rules: Rules, progress: Progress) -> None:
     """Stores the distances from which the next reward is counted, after the goal was set.
 
     Args:
-        row: The environment.
+        at: Where its physics lies.
         rules: The task's rules.
-        memory: Where its physics lies.
-        episodes: Where its episode stands; changed.
+        progress: Where its episode stands; changed.
     """
     if rules.family == GOAL or rules.family == BUTTON:
-        episodes.goal_distance[row] = plane_distance(row, memory, rules.goal, rules.agent)
+        progress.goal_distance = plane_distance(at, rules.goal, rules.agent)
     elif rules.family != CIRCLE:
-        episodes.goal_distance[row] = space_distance(row, memory, rules.box, rules.goal)
-        episodes.box_distance[row] = space_distance(row, memory, rules.box, rules.agent)
+        progress.goal_distance = space_distance(at, rules.box, rules.goal)
+        progress.box_distance = space_distance(at, rules.box, rules.agent)
 
 
 @njit
-def _circle_reward(row: int, rules: Rules, memory: Memory) -> float:
+def _circle_reward(at: Addresses, rules: Rules) -> float:
     """((−u·y + v·x) / r) / (1 + |r − R|), with the agent at (x, y), r from the origin, at velocity (u, v)."""
-    xpos, xmat = float_pointer(memory.xpos[row]), float_pointer(memory.xmat[row])
+    xpos, xmat = float_pointer(at.xpos), float_pointer(at.xmat)
     x, y, first = xpos[3 * rules.agent], xpos[3 * rules.agent + 1], 9 * rules.agent
-    speed = float_pointer(memory.sensordata[row])
+    speed = float_pointer(at.sensordata)
     a, b, c = speed[rules.velocimeter], speed[rules.velocimeter + 1], speed[rules.velocimeter + 2]  # agent's frame
     u = xmat[first] * a + xmat[first + 1] * b + xmat[first + 2] * c
     v = xmat[first + 3] * a + xmat[first + 4] * b + xmat[first + 5] * c
@@ -95,73 +92,71 @@ def _circle_reward(row: int, rules: Rules, memory: Memory) -> float:
 
 
 @njit
-def _approach_reward(row: int, rules: Rules, memory: Memory, episodes: Episodes) -> float:
+def _approach_reward(at: Addresses, rules: Rules, progress: Progress) -> float:
     """Metres by which the goal came closer, and in Push the box too."""
-    goal_before, box_before = episodes.goal_distance[row], episodes.box_distance[row]
-    remember_distances(row, rules, memory, episodes)
+    goal_before, box_before = progress.goal_distance, progress.box_distance
+    remember_distances(at, rules, progress)
     reward = 0.0
     if rules.box >= 0 and box_before > rules.box_gate:
-        reward += (box_before - episodes.box_distance[row]) * rules.box_reward
-    return reward + (goal_before - episodes.goal_distance[row]) * rules.distance_reward
+        reward += (box_before - progress.box_distance) * rules.box_reward
+    return reward + (goal_before - progress.goal_distance) * rules.distance_reward
 
 
 @njit
-def reward_step(row: int, rules: Rules, memory: Memory, episodes: Episodes, pressed: bool) -> tuple:
+def reward_step(at: Addresses, rules: Rules, progress: Progress, pressed: bool) -> tuple:
     """The step's reward, and whether the goal was reached.
 
     Args:
-        row: The environment.
+        at: Where its physics lies.
         rules: The task's rules.
-        memory: Where its physics lies.
-        episodes: Where its episode stands; its distances are brought up to date.
+        progress: Where its episode stands; its distances are brought up to date.
         pressed: Whether the agent touches the goal button.
 
     Returns:
         The reward, and whether the goal was reached.
     """
     if rules.family == CIRCLE:
-        reward, reached = _circle_reward(row, rules, memory), False
+        reward, reached = _circle_reward(at, rules), False
     else:
-        reward = _approach_reward(row, rules, memory, episodes)
-        reached = pressed if rules.family == BUTTON else episodes.goal_distance[row] <= rules.goal_radius
+        reward = _approach_reward(at, rules, progress)
+        reached = pressed if rules.family == BUTTON else progress.goal_distance <= rules.goal_radius
         if reached:
             reward += rules.goal_reward
     return min(max(reward, -rules.reward_limit), rules.reward_limit), reached
 
 
 @njit
-def cost_contacts(row: int, rules: Rules, memory: Memory, episodes: Episodes, costs: Floats) -> bool:
+def cost_contacts(at: Addresses, rules: Rules, progress: Progress, costs: Floats) -> bool:
     """Enters the costs of what the agent touches.
 
     Args:
-        row: The environment.
+        at: Where its physics lies.
         rules: The task's rules.
-        memory: Where its physics lies.
-        episodes: Where its episode stands.
+        progress: Where its episode stands.
         costs: `[8]` float64; changed.
 
     Returns:
         Whether the agent touches the goal button.
     """
-    first = address_pointer(memory.contacts[row])[0] + memory.contact_geoms
+    first = address_pointer(at.contact)[0] + CONTACT_GEOMS
     pressed = False
-    for contact in range(int_pointer(memory.num_contacts[row])[0]):
-        geoms = int_pointer(first + contact * memory.contact_size)
+    for contact in range(int_pointer(at.ncon)[0]):
+        geoms = int_pointer(first + contact * CONTACT_BYTES)
         touched = geoms[1] if rules.contacts[geoms[0]] == AGENT else geoms[0]
         other = geoms[0] if rules.contacts[geoms[0]] == AGENT else geoms[1]
         if rules.contacts[other] != AGENT or rules.contacts[touched] == AGENT:
             continue
-        if rules.button_geoms[touched] == episodes.goal_button[row]:
+        if rules.button_geoms[touched] == progress.goal_button:
             pressed = True
-        elif rules.contacts[touched] != NOTHING and (rules.contacts[touched] != BUTTONS or episodes.timer[row] == 0):
+        elif rules.contacts[touched] != NOTHING and (rules.contacts[touched] != BUTTONS or progress.timer == 0):
             costs[rules.contacts[touched]] = 1.0
     return pressed
 
 
 @njit
-def _is_outside(row: int, rules: Rules, memory: Memory) -> bool:
+def _is_outside(at: Addresses, rules: Rules) -> bool:
     """Whether the agent is beyond a wall."""
-    xpos = float_pointer(memory.xpos[row])
+    xpos = float_pointer(at.xpos)
     outside = False
     for axis in range(rules.num_boundary_axes):
         outside = outside or abs(xpos[3 * rules.agent + axis]) > rules.boundary
@@ -169,9 +164,9 @@ def _is_outside(row: int, rules: Rules, memory: Memory) -> bool:
 
 
 @njit
-def _moves_a_vase(row: int, rules: Rules, memory: Memory) -> bool:
+def _moves_a_vase(at: Addresses, rules: Rules) -> bool:
     """Whether a vase is moving."""
-    qvel = float_pointer(memory.qvel[row])
+    qvel = float_pointer(at.qvel)
     moves = False
     for first in rules.vase_velocities:
         u, v, w = qvel[first], qvel[first + 1], qvel[first + 2]
@@ -180,27 +175,26 @@ def _moves_a_vase(row: int, rules: Rules, memory: Memory) -> bool:
 
 
 @njit
-def cost_step(row: int, rules: Rules, memory: Memory, episodes: Episodes, costs: Floats) -> bool:
+def cost_step(at: Addresses, rules: Rules, progress: Progress, costs: Floats) -> bool:
     """Fills the step's costs.
 
     Args:
-        row: The environment.
+        at: Where its physics lies.
         rules: The task's rules.
-        memory: Where its physics lies.
-        episodes: Where its episode stands.
+        progress: Where its episode stands.
         costs: `[8]` float64; filled with 0 and 1.
 
     Returns:
         Whether the agent touches the goal button.
     """
     costs[:] = 0.0
-    pressed = cost_contacts(row, rules, memory, episodes, costs)
-    if _is_outside(row, rules, memory):
+    pressed = cost_contacts(at, rules, progress, costs)
+    if _is_outside(at, rules):
         costs[OUT_OF_BOUNDARY] = 1.0
     for hazard in rules.hazards:
-        if plane_distance(row, memory, hazard, rules.agent) < rules.hazard_radius:
+        if plane_distance(at, hazard, rules.agent) < rules.hazard_radius:
             costs[HAZARDS] = 1.0
-    if _moves_a_vase(row, rules, memory):
+    if _moves_a_vase(at, rules):
         costs[VASES_VELOCITY] = 1.0
     costs[TOTAL] = costs.max()
     return pressed

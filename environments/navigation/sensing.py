@@ -1,11 +1,12 @@
-"""Observations, read from the physics' memory. Compiled; a row is the index of an environment."""
+"""Observations, read from the physics' memory. Compiled."""
 
 import math
 
 from numba import njit
 
+from environments.navigation.memory import Addresses
 from environments.navigation.mujoco_calls import float_pointer
-from environments.navigation.task import Episodes, Floats, Memory, Sensing
+from environments.navigation.task import Floats, Progress, Sensing
 
 _FULL_TURN = 2 * math.pi
 
@@ -41,9 +42,9 @@ def _see(observation: Floats, start: int, sensing: Sensing, x: float, y: float) 
 
 
 @njit
-def _scan(row: int, agent: int, lidar: int, sensing: Sensing, memory: Memory, observation: Floats, start: int) -> None:
+def _scan(at: Addresses, agent: int, lidar: int, sensing: Sensing, observation: Floats, start: int) -> None:
     """Fills one lidar: the closeness of the nearest of its obstacles in each direction, 0 where there is none."""
-    xpos, xmat = float_pointer(memory.xpos[row]), float_pointer(memory.xmat[row])
+    xpos, xmat = float_pointer(at.xpos), float_pointer(at.xmat)
     position, matrix = 3 * agent, 9 * agent
     for entry in range(sensing.lidar_starts[lidar], sensing.lidar_starts[lidar + 1]):
         body = sensing.lidar_bodies[entry]
@@ -56,21 +57,20 @@ def _scan(row: int, agent: int, lidar: int, sensing: Sensing, memory: Memory, ob
 
 
 @njit
-def observe(row: int, agent: int, sensing: Sensing, memory: Memory, episodes: Episodes, observation: Floats) -> None:
+def observe(at: Addresses, agent: int, sensing: Sensing, progress: Progress, observation: Floats) -> None:
     """Writes an environment's observation.
 
     Source: Ray, Achiam and Amodei (2019), "Benchmarking Safe Exploration in Deep Reinforcement Learning"
     (pseudo-lidar); numbers and order as in Safety-Gymnasium 1.0.0, `BaseTask.obs`.
 
     Args:
-        row: The environment.
+        at: Where its physics lies.
         agent: Its agent's body.
         sensing: What is observed.
-        memory: Where its physics lies.
-        episodes: Where its episode stands.
+        progress: Where its episode stands.
         observation: `[O]` float64; filled.
     """
-    sensordata = float_pointer(memory.sensordata[row])
+    sensordata = float_pointer(at.sensordata)
     filled = 0
     for reading in sensing.readings:
         observation[filled] = sensordata[reading]
@@ -81,6 +81,6 @@ def observe(row: int, agent: int, sensing: Sensing, memory: Memory, episodes: Ep
         filled += 9
     observation[filled:] = 0.0
     for lidar in range(sensing.lidar_starts.shape[0] - 1):
-        if lidar != sensing.button_lidar or episodes.timer[row] == 0:
-            _scan(row, agent, lidar, sensing, memory, observation, filled)
+        if lidar != sensing.button_lidar or progress.timer == 0:
+            _scan(at, agent, lidar, sensing, observation, filled)
         filled += sensing.lidar_bins

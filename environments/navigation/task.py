@@ -1,10 +1,10 @@
-"""A navigation task as plain numbers: what the compiled step needs to know, in three groups.
+"""A navigation task as plain numbers: what the compiled step needs to know, and what it changes.
 
 Bodies, geoms and degrees of freedom are MuJoCo's indices. Axes: K placed objects (the agent first, then
 Safety-Gymnasium's obstacles in its own order), B environments.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,76 +144,32 @@ class Rules(NamedTuple):
     num_mocaps: int
 
 
-class Memory(NamedTuple):
-    """Where each environment's model and data lie, as addresses (`[B]` int64 each), and the layout of two structs.
-
-    Attributes:
-        model: `mjModel`.
-        data: `mjData`.
-        body_pos: Of the model; float64, as are the next ones, in MuJoCo's shapes.
-        body_quat: Of the model.
-        qpos0: Of the model.
-        geom_pos: Of the model.
-        geom_quat: Of the model.
-        eq_data: Of the model.
-        ctrl: Of the data.
-        mocap_pos: Of the data.
-        qvel: Of the data.
-        xpos: Of the data.
-        xmat: Of the data.
-        sensordata: Of the data.
-        num_contacts: `mjData.ncon`, int32.
-        contacts: The pointer `mjData.contact`.
-        warnings: `mjData.warning`, pairs of int32.
-        contact_size: Bytes of an `mjContact`.
-        contact_geoms: Offset of `mjContact.geom`, two int32.
-    """
-
-    model: Ints
-    data: Ints
-    body_pos: Ints
-    body_quat: Ints
-    qpos0: Ints
-    geom_pos: Ints
-    geom_quat: Ints
-    eq_data: Ints
-    ctrl: Ints
-    mocap_pos: Ints
-    qvel: Ints
-    xpos: Ints
-    xmat: Ints
-    sensordata: Ints
-    num_contacts: Ints
-    contacts: Ints
-    warnings: Ints
-    contact_size: int
-    contact_geoms: int
+PROGRESS = np.dtype(
+    [
+        ("steps", np.int64),  # done in the episode
+        ("timer", np.int64),  # steps until buttons count again
+        ("goal_button", np.int64),  # the button to press; 0 in other tasks
+        ("goal_distance", np.float64),  # metres to the goal (of the agent, or of the box) after the last step
+        ("box_distance", np.float64),  # metres from the agent to the box after the last step
+    ]
+)
+Progress = Any  # one record of it
 
 
 class Episodes(NamedTuple):
     """Where each environment's episode stands; changed in place.
 
     Attributes:
-        words: `[B, 624]` uint32; random generators.
-        position: `[B, 1]` int64; theirs.
-        spots: `[B, K, 2]` float64; x and y at which the reset placed each object.
+        progress: `[B]` of `PROGRESS`.
+        generators: `[B, 625]` uint32; random generators.
+        spots: `[B, K, 2]` float64; x and y at which the reset placed each object, in metres.
         quaternions: `[B, K, 4]` float64; the orientations it gave them.
-        steps: `[B]` int64; steps done in the episode.
-        goal_distance: `[B]` float64; metres to the goal (of the agent, or of the box) after the last step.
-        box_distance: `[B]` float64; metres from the agent to the box after the last step.
-        goal_button: `[B]` int64; the button to press.
-        timer: `[B]` int64; steps until buttons count again.
     """
 
-    words: NDArray[np.uint32]
-    position: Ints
+    progress: Any
+    generators: NDArray[np.uint32]
     spots: Floats
     quaternions: Floats
-    steps: Ints
-    goal_distance: Floats
-    box_distance: Floats
-    goal_button: Ints
-    timer: Ints
 
 
 class Outcome(NamedTuple):
