@@ -111,7 +111,7 @@ class EnvBatch(ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} cannot restore a state (saves_state=False)")
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  (most batches hold nothing to release)
         """Releases processes and renderers; the batch cannot be used afterwards."""
 
 
