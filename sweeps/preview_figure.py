@@ -23,10 +23,14 @@ def draw(curves: Sequence[Curve], path: Path | str | None = None) -> Figure:
     """
     figure = Figure(figsize=(8.0, 5.0), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True)
+    shared = len({tuple(curve.cost) for curve in curves}) == 1  # the costs were given
+    if shared:
+        lower.plot(range(1, len(curves[0].cost) + 1), curves[0].cost, color="dimgray")
     for curve, style in zip(curves, itertools.cycle(STYLES)):  # so that curves that coincide both show
         iterations = range(1, len(curve.multiplier) + 1)
         upper.plot(iterations, curve.multiplier, linestyle=style, label=curve.label)
-        lower.plot(iterations, curve.cost, linestyle=style)
+        if not shared:
+            lower.plot(iterations, curve.cost, linestyle=style)
     limits = {tuple(curve.limit) for curve in curves}
     for limit in limits:
         lower.plot(range(1, len(limit) + 1), limit, color="black", linewidth=0.8)

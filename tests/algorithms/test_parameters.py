@@ -1,6 +1,7 @@
 """Hyperparameter models beside the functions that take them."""
 
 import inspect
+from pathlib import Path
 from types import NoneType
 from typing import Any, get_args
 
@@ -12,6 +13,7 @@ from algorithms.functional.multipliers.updates import UPDATES, parameter_names
 from algorithms.parameters import MultiplierParameters, Parameters, PPOParameters
 
 MODELS: tuple[type[Parameters], ...] = get_args(get_args(MultiplierParameters)[0])
+DOCS = Path(__file__).parents[2] / "docs" / "algorithms" / "multipliers.md"
 each_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 
 
@@ -60,6 +62,15 @@ def test_null_is_always_the_default_of_what_may_be_null_so_that_a_written_study_
 ):
     optional = [field for field in model.model_fields.values() if NoneType in get_args(field.annotation)]
     assert all(field.default is None for field in optional)
+
+
+@each_model
+def test_the_documentation_lists_every_field_with_its_default(model: type[Parameters]):
+    text = DOCS.read_text(encoding="utf-8")
+    words = {"None": "null", "True": "true", "False": "false"}
+    for name, field in model.model_fields.items():
+        default = words.get(str(field.default), field.default)
+        assert name == "update" or f"| `{name}` | {default} | {field.description} |" in text, name
 
 
 @each_model

@@ -122,3 +122,8 @@ def test_the_figure_shows_each_multiplier_and_cost(tmp_path: Path):
     assert [list(line.get_ydata()) for line in lower.lines] == [*(curve.cost for curve in curves), curves[0].limit]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["ga", "pid"]
     assert (tmp_path / "preview.svg").read_text().startswith("<?xml")
+
+
+def test_given_costs_are_drawn_once():
+    curves = [preview_curve(checked_parameters(u), 25.0, [60.0, 20.0], plant=Plant(), label=u) for u in ("ga", "pid")]
+    assert [list(line.get_ydata()) for line in draw(curves).axes[1].lines] == [[60.0, 20.0], [25.0, 25.0]]

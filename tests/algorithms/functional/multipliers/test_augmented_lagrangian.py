@@ -46,6 +46,14 @@ def test_equals_a_hand_worked_trace_with_a_growing_penalty():
     assert [state.penalty.item() for state in states] == pytest.approx([0.5, 1.0, 1.0, 1.0, 1.5, 1.5])
 
 
+def test_the_dual_variable_does_not_wind_up_beyond_its_bounds():
+    # 50 violations at the cap 2, then e = −25: μ = 2 − 0.25 and λ = 1.75 − 2.5 → 0; without a penalty λ = 1.75.
+    assert max(trace((60.0,) * 50, multiplier_max=2.0)) == 2.0
+    assert trace((60.0,) * 50 + (0.0,), multiplier_max=2.0, penalty=0.0)[-1] == pytest.approx(1.75)
+    # 50 slack costs at 0, then e = 5: μ = 0.05.
+    assert trace((0.0,) * 50 + (30.0,), penalty=0.0)[-1] == pytest.approx(0.05)
+
+
 def test_a_penalty_that_starts_above_the_cap_neither_grows_nor_falls():
     states = run((60.0,) * 3, penalty=2.0, penalty_growth=3.0, penalty_cap=1.0)
     assert [state.penalty.item() for state in states] == [2.0, 2.0, 2.0]

@@ -81,6 +81,13 @@ def test_omnisafes_form_equals_hand_worked_terms():
     assert [states[1].p.item(), states[1].i.item(), states[1].d.item()] == pytest.approx([19.0, 3.4, 19.0])
 
 
+def test_the_derivative_counts_rising_costs_only():
+    # a_d = 0, delay 1: rises of 60, 5 and −20 cost units.
+    for form, first in (("omnisafe", 60.0), ("stooke", 0.0)):
+        states = run((60, 65, 45), form=form, kp=0.0, ki=0.0, kd=1.0, ema_d=0.0, delay=1)
+        assert [state.d.item() for state in states] == [first, 5.0, 0.0]
+
+
 def test_stookes_form_equals_hand_worked_terms():
     # K = (0.1, 0.01, 0.5), d = 25; costs 60, 65, 20, 0.
     # 1: e = 35,  I = 35, D = 0 (first):  3.5 + 0.35 + 0   = 3.85
@@ -125,6 +132,10 @@ def test_the_penalty_cap_has_an_effect_only_without_both_norms_as_published():
     capped = trace(COSTS, penalty_max=1.0, sum_norm=False)
     assert max(published) > 1.0
     assert max(capped) == 1.0
+
+
+def test_the_penalty_cap_has_no_effect_beside_diff_norm_either():
+    assert run((500,) * 5, diff_norm=True, sum_norm=False, penalty_max=0.5)[-1].multiplier.item() == 1.0
 
 
 def test_diff_norm_caps_integral_and_multiplier_at_one():
