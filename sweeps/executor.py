@@ -1,9 +1,5 @@
 """Runs the executions of a study on Ray Tune, on this machine or on the cluster at an address."""
 
-import contextlib
-import logging
-import os
-import shutil
 import signal
 import tempfile
 import threading
@@ -11,22 +7,20 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import ray
 from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
 
 from sweeps.checkpoints import Cadence
-from sweeps.errors import SweepError, UnreachableError
+from sweeps.errors import SweepError
 from sweeps.execution import ExecutionTrainable
 from sweeps.ledger import Writer
+from sweeps.ray_session import connected, environment
 from sweeps.recorder import Recorder, assignment_of
 from sweeps.searcher import ExecutionSearcher
 from sweeps.spec import StudySpec
 from sweeps.stopping import StopWhenAsked
-
-OBJECT_STORE_BYTES = 200 * 2**20  # rows are all that goes through it
 
 _TUNE_ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no CSV, JSON and TensorBoard files
@@ -35,8 +29,6 @@ _TUNE_ENVIRONMENT = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # the recorder says them in one line
     "RAY_AIR_NEW_OUTPUT": "0",  # with verbose=0 the old output is the silent one
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # a task of the user's own module is imported from where the driver started
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 
 
@@ -96,13 +88,13 @@ def run_executions(
         KeyboardInterrupt: If Ctrl-C ended it.
         SweepError: If Ray cannot be reached or has not the resources of one execution.
     """
-    with _environment(_TUNE_ENVIRONMENT), _ray(address), _graceful_interrupt(recorder):
+    with environment(_TUNE_ENVIRONMENT), connected(address), _graceful_interrupt(recorder):
         concurrent = _num_concurrent(resources)
         searcher = ExecutionSearcher(
             writer, spec, checkpoints=checkpoints, cadence=cadence, max_concurrent=concurrent, stop=recorder.stop
         )
         with (
-            _environment({"TUNE_MAX_PENDING_TRIALS_PG": str(concurrent)}),
+            environment({"TUNE_MAX_PENDING_TRIALS_PG": str(concurrent)}),
             tempfile.TemporaryDirectory(prefix="lagsweep-tune-") as folder,
         ):
             _run_tune(searcher, recorder, resources, folder)
@@ -157,47 +149,6 @@ def _graceful_interrupt(recorder: Recorder) -> Generator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def _environment(values: dict[str, str]) -> Generator[None]:
-    """Sets environment variables and restores them."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-@contextmanager
-def _ray(address: str | None) -> Generator[None]:
-    """Connects to Ray, or starts one of our own; a connection that stands already is used and left."""
-    if ray.is_initialized():
-        yield
-        return
-    address = address or os.environ.get("RAY_ADDRESS") or "local"
-    with contextlib.ExitStack() as cleanup:
-        options: dict[str, Any] = {}
-        if address == "local":
-            # Its sockets lie in this folder, and a socket's path may have 107 characters: short, whatever TMPDIR says.
-            folder = tempfile.mkdtemp(prefix="lagsweep-", dir="/tmp")
-            cleanup.callback(shutil.rmtree, folder, ignore_errors=True)  # Ray may still write its last log lines
-            options = {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES, "_temp_dir": folder}
-        cleanup.callback(ray.shutdown)
-        try:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **options)
-        except ConnectionError as error:
-            raise UnreachableError(
-                f"Ray at {address} does not answer: {error}",
-                code="ray-unreachable",
-                help="check --address or RAY_ADDRESS",
-            ) from error
-        yield
 
 
 def _num_concurrent(resources: Resources) -> int:

@@ -9,7 +9,6 @@ The storage folder holds `ledger.db`, MLflow's store and one folder a study unde
 
 import contextlib
 from collections.abc import Generator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,43 +16,20 @@ from rich.console import Console
 
 from sweeps.checkpoints import Cadence
 from sweeps.errors import NoFeasibleTrial, NotFoundError, StudyExistsError, suggest
-from sweeps.ledger import Holder, Ledger, NewTrial, StudyRow, Writer, driving
+from sweeps.ledger import Ledger, NewTrial, StudyRow, Writer, driving
 from sweeps.records import State, Trial
 from sweeps.space import grid_points, num_trials, trial_key
 from sweeps.spec import StudySpec
 from sweeps.spec_difference import differences
 from sweeps.spec_search import OptunaSearch
+from sweeps.status import Status
 from sweeps.storage import has_ledger, open_ledger, storage_folder
 from sweeps.trial_table import best_of, to_dataframe
 
 if TYPE_CHECKING:
     import pandas as pd
 
-
-@dataclass(frozen=True)
-class Status:
-    """How a study stands.
-
-    Attributes:
-        name: Its name.
-        counts: Trials by state; those that are still to be suggested count as waiting.
-        env_steps: Env steps done, over all trials and seeds.
-        env_steps_total: Env steps of the whole study.
-        holder: The driver that runs it, or None. A killed driver stays until the next one.
-        best: The best feasible trial so far, or None.
-    """
-
-    name: str
-    counts: dict[State, int]
-    env_steps: int
-    env_steps_total: int
-    holder: Holder | None
-    best: Trial | None
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether nothing waits or runs."""
-        return not (self.counts[State.WAITING] or self.counts[State.RUNNING])
+__all__ = ["Status", "Study", "create_study", "list_studies", "load_study"]
 
 
 class Study:

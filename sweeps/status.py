@@ -1,0 +1,32 @@
+"""How a study stands."""
+
+from dataclasses import dataclass
+
+from sweeps.ledger import Holder
+from sweeps.records import State, Trial
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a study stands.
+
+    Attributes:
+        name: Its name.
+        counts: Trials by state; those that are still to be suggested count as waiting.
+        env_steps: Env steps done, over all trials and seeds.
+        env_steps_total: Env steps of the whole study.
+        holder: The driver that runs it, or None. A killed driver stays until the next one.
+        best: The best feasible trial so far, or None.
+    """
+
+    name: str
+    counts: dict[State, int]
+    env_steps: int
+    env_steps_total: int
+    holder: Holder | None
+    best: Trial | None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing waits or runs."""
+        return not (self.counts[State.WAITING] or self.counts[State.RUNNING])
