@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from environments.batch import EnvBatch
@@ -154,3 +155,17 @@ def test_threads_change_nothing() -> None:
         actions = rng.uniform(-1, 1, (3, 2))
         for array, same in zip(alone.step(actions), shared.step(actions), strict=True):
             np.testing.assert_array_equal(array, same)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("task", ["Goal2", "Button1"])
+def test_ten_thousand_resets_leak_nothing(task: str) -> None:
+    batch = batch_of(task, 10)
+    for _ in range(20):
+        batch.reset()
+    before = psutil.Process().memory_info().rss
+    for _ in range(1000):
+        batch.reset()
+
+    assert psutil.Process().memory_info().rss - before < 4 * 2**20

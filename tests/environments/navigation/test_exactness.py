@@ -1,10 +1,15 @@
 """The fast path against the plain environments, bit for bit and running free, on every task and kind of cost."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 
+from environments.navigation import NavigationBatch
 from environments.navigation.upstream import describe
 from tests.environments.navigation.reference import compare
 
+GOLDEN = Path(__file__).parents[1] / "golden" / "safety_gymnasium_first_steps.npz"
 AGENTS = ("Point", "Car")
 TASKS = [f"{family}{level}" for family in ("Circle", "Goal", "Push", "Button") for level in (0, 1, 2)]
 
@@ -40,3 +45,22 @@ def test_twenty_episodes_are_those_of_the_plain_environment(agent: str, task: st
     assert happened["goal_met"] > 0 or task.startswith("Circle")
     for name in describe(env_id).cost_names:
         assert happened[name] > 0 or task.endswith("0"), name
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize(
+    ("name", "steps"),
+    [("Circle1", 5), ("Goal1", 5), ("Goal2", 5), ("Push1", 5), ("Button1", 0)],  # gremlins touch things at once
+)
+def test_episodes_begin_as_on_the_original_stack(name: str, steps: int, seed: int) -> None:
+    with np.load(GOLDEN) as file:
+        golden = {key: file[f"{name}/{seed}/{key}"] for key in ("observations", "rewards", "costs")}
+    batch = NavigationBatch(f"SafetyPoint{name}-v0", 1, np.array([seed]))
+    rng = np.random.default_rng(seed)
+
+    np.testing.assert_allclose(batch.reset()[0], golden["observations"][0], rtol=0, atol=1e-9)
+    for step in range(steps):
+        result = batch.step(rng.uniform(-1, 1, 2)[None])
+        np.testing.assert_allclose(result.observations[0], golden["observations"][step + 1], rtol=0, atol=1e-6)
+        assert result.rewards[0] == pytest.approx(golden["rewards"][step], abs=1e-6)
+        assert result.costs[0, 0] == golden["costs"][step]
