@@ -64,7 +64,7 @@ def preview(
     if target is not None:
         _draw(curves, target)
     _show(curves, output, by_name=study is not None or len(curves) > 1, with_cost=given is None)
-    for note in [*notes, *([] if target is None else [f"figure: {target}"])]:
+    for note in [*notes, *_causes(curves), *([] if target is None else [f"figure: {target}"])]:
         typer.echo(note, err=output != "table")
 
 
@@ -100,6 +100,21 @@ def _draw(curves: "list[Curve]", path: Path) -> None:
     from sweeps.preview_figure import draw
 
     draw(curves, path)
+
+
+def _causes(curves: "list[Curve]") -> list[str]:
+    from algorithms.functional.findings import findings
+
+    return [
+        f"{curve.label}: {finding.message}"
+        for curve in curves
+        for finding in findings(
+            curve.multiplier,
+            curve.cost,
+            curve.limit,
+            multiplier_max=curve.parameters.model_dump().get("multiplier_max"),
+        )
+    ]
 
 
 def _show(curves: "list[Curve]", output: Output, *, by_name: bool, with_cost: bool) -> None:

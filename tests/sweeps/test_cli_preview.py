@@ -82,6 +82,13 @@ def test_the_table_comes_with_a_figure(app: typer.Typer, tmp_path: Path, monkeyp
     assert (tmp_path / FIGURE).is_file()
 
 
+def test_the_table_names_why_lambda_does_not_do_its_work(app: typer.Typer, tmp_path: Path):
+    figure = ("--figure", str(tmp_path / "p.svg"), "--iterations", "50")
+    assert "pid kp=0.0001" in (said := run(app, "--update", "pid:kp=1e-4,ki=1e-4,kd=0", *figure).stdout)
+    assert "raise the gains" in said
+    assert "raise multiplier_max" in run(app, "--update", "pid:multiplier_max=0.7", *figure).stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

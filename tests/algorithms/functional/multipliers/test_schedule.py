@@ -85,6 +85,12 @@ def test_a_cost_that_is_not_finite_is_refused_even_when_no_step_is_due():
         run((float("nan"),), warmup_iterations=5)
 
 
+def test_a_cost_without_the_axis_of_seeds_is_refused():
+    state = scheduled_start(ga_start((3, 2)))
+    with pytest.raises(ValueError, match=r"\[S, m\] = \[3, 2\], but got \[2\]"):
+        scheduled_step(STEP, state, torch.zeros(2), 20.0)
+
+
 def test_an_unknown_shape_is_refused():
     with pytest.raises(ValueError, match="must be step or linear, but got 'cosine'"):
         run((50.0,), limit_start=40.0, limit_shape="cosine")
