@@ -98,8 +98,13 @@ def study(tmp_path):
     return make_study(tmp_path)
 
 
-def test_the_table_shows_multipliers_intervals_and_feasibility(study):
-    report = write_report(study, publish_files=False)
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    """The report of a finished study; tests only read it."""
+    return write_report(make_study(tmp_path_factory.mktemp("report")), publish_files=False)
+
+
+def test_the_table_shows_multipliers_intervals_and_feasibility(report):
     lines = [line.split() for line in table_text(report).splitlines()]
     # Two seeds ± 1: the half width is 12.7062 · √2 / √2 = 12.71; ± 2 for the cost: 25.41.
     assert ["0", "fixed", "0", "50", "[37.29,", "62.71]", "170", "[144.6,", "195.4]", "no"] in lines
@@ -108,8 +113,7 @@ def test_the_table_shows_multipliers_intervals_and_feasibility(study):
     assert "cost (limit 60)" in table_text(report)
 
 
-def test_the_best_trial_is_the_best_of_the_feasible_ones(study):
-    report = write_report(study, publish_files=False)
+def test_the_best_trial_is_the_best_of_the_feasible_ones(report):
     assert report.best == (
         "best feasible trial: trial 2 (fixed, multiplier=2), "
         "return 20 [7.294, 32.71], cost 40 [14.59, 65.41] (limit 60)"
@@ -123,8 +127,7 @@ def test_where_nothing_is_feasible_it_says_so_and_names_the_nearest(tmp_path):
     assert report.best.startswith("no feasible trial; nearest to its limit: trial 2 (fixed, multiplier=2)")
 
 
-def test_the_csv_of_the_profile_holds_what_the_figure_shows(study):
-    report = write_report(study, publish_files=False)
+def test_the_csv_of_the_profile_holds_what_the_figure_shows(report):
     rows = read_csv(report.folder / "lambda-profile.csv")
     points = [
         (r["kind"], r["series"], r["trial"], r["multiplier"], r["return"], r["cost/cost"], r["feasible"]) for r in rows
@@ -142,8 +145,7 @@ def test_the_csv_of_the_profile_holds_what_the_figure_shows(study):
     assert {r["limit/cost"] for r in rows[:4]} == {"60.0"}
 
 
-def test_the_text_of_the_profile_is_text_and_says_what_is_drawn(study):
-    report = write_report(study, publish_files=False)
+def test_the_text_of_the_profile_is_text_and_says_what_is_drawn(report):
     texts = svg_texts(report.folder / "lambda-profile.svg")
     for expected in (
         "λ-profile of tiny",
@@ -163,8 +165,7 @@ def test_the_text_of_the_profile_is_text_and_says_what_is_drawn(study):
         assert tick in texts
 
 
-def test_the_training_figure_and_its_csv_have_every_trial(study):
-    report = write_report(study, publish_files=False)
+def test_the_training_figure_and_its_csv_have_every_trial(report):
     texts = svg_texts(report.folder / "training.svg")
     for expected in ("fixed λ=0", "fixed λ=0.5", "fixed λ=2", "ga", "cost limit", "env steps per seed", "multiplier λ"):
         assert expected in texts
@@ -179,8 +180,7 @@ def test_the_training_figure_and_its_csv_have_every_trial(study):
     assert len(rows) == 4 * 3 * 2
 
 
-def test_pictures_are_complete_png_files(study):
-    report = write_report(study, publish_files=False)
+def test_pictures_are_complete_png_files(report):
     for name in ("lambda-profile", "training"):
         content = (report.folder / f"{name}.png").read_bytes()
         assert content.startswith(b"\x89PNG\r\n")
@@ -191,10 +191,9 @@ def test_pictures_are_complete_png_files(study):
     assert all(path.exists() for path in report.files)
 
 
-def test_the_same_study_gives_the_same_files(study):
-    first = {path.name: path.read_bytes() for path in write_report(study, publish_files=False).files}
-    second = {path.name: path.read_bytes() for path in write_report(study, publish_files=False).files}
-    assert first == second
+def test_the_same_study_gives_the_same_files(report, study):
+    again = write_report(study, publish_files=False)
+    assert {path.name: path.read_bytes() for path in report.files} == {p.name: p.read_bytes() for p in again.files}
 
 
 def test_an_unfinished_study_says_what_is_missing(tmp_path):
@@ -226,8 +225,8 @@ def test_a_study_that_never_ran_has_a_report(tmp_path):
     assert "no episode has finished" in svg_texts(report.folder / "training.svg")
 
 
-def test_the_report_names_its_origin(study):
-    text = (write_report(study, publish_files=False).folder / "report.md").read_text()
+def test_the_report_names_its_origin(report, study):
+    text = (report.folder / "report.md").read_text()
     assert f"spec SHA-256: {study.spec.sha256}" in text
     assert "commit: c0ffee with uncommitted changes" in text
     assert "versions: torch 9.9" in text
