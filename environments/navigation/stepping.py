@@ -84,15 +84,14 @@ def _set_goal(
 
 
 @njit
-def _current_spots(at: Addresses, placement: Placement, spots: Floats) -> Floats:
-    """Where the objects are now; gremlins count where the reset put them."""
-    current = spots.copy()
+def _current_spots(at: Addresses, placement: Placement) -> Floats:
+    """Where the objects are now: what was pushed away no longer keeps a goal from its old place."""
     xpos = float_pointer(at.xpos)
+    spots = np.empty((placement.body.shape[0], 2))
     for item in range(spots.shape[0]):
-        if placement.mocap_geom[item] < 0:
-            for axis in range(2):
-                current[item, axis] = xpos[3 * placement.body[item] + axis]
-    return current
+        for axis in range(2):
+            spots[item, axis] = xpos[3 * placement.body[item] + axis]
+    return spots
 
 
 @njit
@@ -126,7 +125,7 @@ def _step_row(
     progress.steps += 1
     outcome.terminated[row] = False
     if reached:
-        spots = _current_spots(at, placement, episodes.spots[row])
+        spots = _current_spots(at, placement)
         outcome.terminated[row] = not _set_goal(at, rules, placement, progress, generator, spots)
     observe(at, rules.agent, sensing, progress, outcome.observations[row])
     outcome.unstable[row] = _is_unstable(at, outcome.observations[row])

@@ -147,6 +147,16 @@ def test_a_layout_that_cannot_be_found_is_an_error() -> None:
         batch.reset()
 
 
+def test_rewards_are_clipped_on_both_sides() -> None:
+    batch = batch_of("Goal1", 8)
+    batch._rules = batch._rules._replace(reward_limit=1e-3)  # upstream's is 10, which only a physics error reaches
+    rng = np.random.default_rng(0)
+    rewards = np.concatenate([batch.step(rng.uniform(-1, 1, (8, 2))).rewards for _ in range(50)])
+
+    assert (rewards.min(), rewards.max()) == (-1e-3, 1e-3)
+    assert (np.abs(rewards) < 1e-3).any()
+
+
 def test_threads_change_nothing() -> None:
     alone, shared = batch_of("Goal1", 3), batch_of("Goal1", 3, num_threads=2)
     rng = np.random.default_rng(0)
