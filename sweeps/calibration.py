@@ -7,8 +7,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
-from sweeps.plan import MeasuredSpeed, planned_runs
+from sweeps.plan import planned_runs
 from sweeps.spec import RunSpec, StudySpec
+from sweeps.speed import MeasuredSpeed
 
 _STEPS = 1_000  # env steps per seed of the iteration: a second or less, and long against a timer's resolution
 _EPOCHS = 2

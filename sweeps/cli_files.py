@@ -8,10 +8,11 @@ import typer
 
 from sweeps.cli_output import Document, DocumentOption, count, format_seconds, show_json, show_rows
 from sweeps.errors import SpecError
-from sweeps.plan import GivenRate, Plan, Speed, make_plan
+from sweeps.plan import Plan, make_plan
 from sweeps.space import num_trials
 from sweeps.spec import StudySpec
 from sweeps.spec_schema import study_schema
+from sweeps.speed import GivenRate, Speed
 
 FileArgument = Annotated[Path, typer.Argument(help="Study file (YAML).", show_default=False)]
 

@@ -1,4 +1,4 @@
-"""Commands about studies in a storage folder: run, resume, retry, list, status, trials, best, report."""
+"""Commands about studies in a storage folder: run, resume, retry, list, status, trials, best, report, ui."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -42,7 +42,7 @@ ReportOption = Annotated[bool, typer.Option(help="Write the report at the end.")
 
 def register(app: typer.Typer) -> None:
     """Adds the commands of this module."""
-    for command in (run, resume, retry, list_, status, trials, best, report):
+    for command in (run, resume, retry, list_, status, trials, best, report, ui):
         app.command(command.__name__.rstrip("_"))(command)
 
 
@@ -155,6 +155,17 @@ def report(name: NameArgument, storage: StorageOption = None, output: DocumentOp
         show_json({"best": written.best, "files": [str(file) for file in written.files]})
     else:
         _show_report(written)
+
+
+def ui(
+    storage: StorageOption = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="First port to try, on this machine only.")] = 5000,
+) -> None:
+    """Serve MLflow's interface to the studies of a storage folder, until Ctrl-C."""
+    from sweeps.storage import storage_folder
+    from sweeps.tracking.ui import serve
+
+    serve(storage_folder(storage), port)
 
 
 def _load(name: str, storage: Path | None) -> "Study":

@@ -4,84 +4,14 @@ import heapq
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from environments.tasks import find_task
 from sweeps.errors import SpecError
 from sweeps.space import grid_points, num_trials
 from sweeps.spec import Arm, RunSpec, StudySpec
 from sweeps.spec_search import Choices, OptunaSearch, Range
-
-
-class Speed(Protocol):
-    """How fast a machine trains."""
-
-    @property
-    def source(self) -> str:
-        """Where the numbers come from, for a reader."""
-        ...
-
-    @property
-    def start_s(self) -> float:
-        """Seconds that a worker process takes to start, once for all its trials."""
-        ...
-
-    def trial_seconds(self, run: RunSpec, num_seeds: int) -> float:
-        """Seconds that one trial takes on one core."""
-        ...
-
-
-@dataclass(frozen=True)
-class GivenRate:
-    """A rate that the user knows.
-
-    Attributes:
-        env_steps_per_s: Env steps of all seeds of a trial together, per second of one core, learning included.
-        start_s: Seconds that a worker process takes to start.
-    """
-
-    env_steps_per_s: float
-    start_s: float = 0.0
-
-    @property
-    def source(self) -> str:
-        """Where the number comes from."""
-        return f"{self.env_steps_per_s:,.0f} env steps/s per core as given"
-
-    def trial_seconds(self, run: RunSpec, num_seeds: int) -> float:
-        """Seconds that one trial takes on one core."""
-        return num_seeds * _trained_steps(run) / self.env_steps_per_s
-
-
-@dataclass(frozen=True)
-class MeasuredSpeed:
-    """What one short iteration of the algorithm took on this machine.
-
-    Attributes:
-        start_s: Seconds to import what training needs, once a worker.
-        build_s: Seconds to build a trial's environments and networks.
-        env_step_s: Seconds per env step of one seed, sampling.
-        minibatch_s: Seconds per gradient step of all seeds together.
-        num_seeds: Seeds that were trained together.
-    """
-
-    start_s: float
-    build_s: float
-    env_step_s: float
-    minibatch_s: float
-    num_seeds: int
-
-    @property
-    def source(self) -> str:
-        """Where the numbers come from."""
-        return "measured on this machine, one core; at most, since a seed stops its passes at target_kl"
-
-    def trial_seconds(self, run: RunSpec, num_seeds: int) -> float:
-        """Seconds that one trial takes on one core if no seed stops its passes early."""
-        ppo, iterations = run.ppo, num_iterations(run)
-        minibatches = ppo.num_epochs * (ppo.steps_per_iteration // ppo.minibatch_size)
-        sampling = num_seeds * ppo.steps_per_iteration * self.env_step_s
-        return self.build_s + iterations * (sampling + minibatches * self.minibatch_s)
+from sweeps.speed import Speed, trained_steps
 
 
 @dataclass(frozen=True)
@@ -214,11 +144,6 @@ def planned_runs(spec: StudySpec, arm: str) -> list[RunSpec]:
     return [spec.resolve(arm, point) for point in grid_points(spec.arms[arm])]
 
 
-def num_iterations(run: RunSpec) -> int:
-    """Iterations of a run; the last one may exceed the budget by a part of an iteration."""
-    return math.ceil(run.env_steps / run.ppo.steps_per_iteration)
-
-
 def makespan(seconds: Sequence[float], slots: int) -> float:
     """Seconds until the last trial ends if each starts, in order, as soon as one of the slots is free.
 
@@ -239,10 +164,6 @@ def makespan(seconds: Sequence[float], slots: int) -> float:
     return max(free)
 
 
-def _trained_steps(run: RunSpec) -> int:
-    return num_iterations(run) * run.ppo.steps_per_iteration
-
-
 def _plan_arm(spec: StudySpec, name: str, runs: list[RunSpec], seconds: list[float] | None) -> ArmPlan:
     arm = spec.arms[name]
     return ArmPlan(
@@ -250,7 +171,7 @@ def _plan_arm(spec: StudySpec, name: str, runs: list[RunSpec], seconds: list[flo
         update=arm.lagrangian.update,
         search=_describe_search(arm),
         trials=len(runs),
-        env_steps=sum(_trained_steps(run) for run in runs) * len(spec.seed_list),
+        env_steps=sum(trained_steps(run) for run in runs) * len(spec.seed_list),
         cpu_s=None if seconds is None else sum(seconds),
     )
 
@@ -291,7 +212,7 @@ def _notes(spec: StudySpec, runs: dict[str, list[RunSpec]], saves_state: bool) -
     if not saves_state:
         notes.append("a continued trial restarts its episodes: these environments cannot save their state")
     every_run = [run for of_arm in runs.values() for run in of_arm]
-    over = max(_trained_steps(run) - run.env_steps for run in every_run)
+    over = max(trained_steps(run) - run.env_steps for run in every_run)
     if over:
         notes.append(f"whole iterations are run: up to {over:,} env steps more than env_steps")
     horizon, shortest = find_task(spec.task).horizon, min(run.env_steps // run.ppo.num_envs for run in every_run)

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 import sweeps
 from sweeps.cli import app

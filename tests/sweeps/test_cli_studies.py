@@ -7,12 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from sweeps.cli import app
 from sweeps.ledger import SeedProgress, driving
@@ -143,23 +144,22 @@ def test_list_shows_every_study(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("results", "exit_code", "last"),
+    ("command", "results", "exit_code"),
     [
-        ([(30.0, 20.0), (20.0, 10.0), (10.0, 5.0)], 0, "metrics: lagsweep ui"),
-        ([(30.0, 20.0), (20.0, 10.0), None], 6, "metrics: lagsweep ui"),
-        ([(30.0, 20.0), (20.0, 19.0), (10.0, 18.0)], 7, "metrics: lagsweep ui"),
-        ([(30.0, 20.0), (20.0, 19.0), None], 6, "metrics: lagsweep ui"),  # a failure may be why none is feasible
+        ("run", [(30.0, 20.0), (20.0, 10.0), (10.0, 5.0)], 0),
+        ("resume", [(30.0, 20.0), (20.0, 10.0), None], 6),
+        ("resume", [(30.0, 20.0), (20.0, 19.0), (10.0, 18.0)], 7),
+        ("run", [(30.0, 20.0), (20.0, 19.0), None], 6),  # a failure may be why none is feasible
     ],
 )
-@pytest.mark.parametrize("command", ["run", "resume"])
 def test_running_a_finished_study_tells_again_how_it_ended(
-    command: str, results: list[tuple[float, float] | None], exit_code: int, last: str, tmp_path: Path, file: Path
+    command: str, results: list[tuple[float, float] | None], exit_code: int, tmp_path: Path, file: Path
 ):
     finished(tmp_path, results)
     target = file if command == "run" else "profile"
     result = lagsweep(command, target, "--storage", tmp_path, "--no-report")
     assert result.exit_code == exit_code
-    assert result.stdout.splitlines()[-1].startswith(last)
+    assert result.stdout.splitlines()[-1].startswith("metrics: lagsweep ui")
     assert ("1 trial failed" in result.stderr) == (exit_code == 6)
 
 
@@ -214,12 +214,14 @@ def test_a_study_is_run_interrupted_and_resumed_from_the_command_line(tmp_path: 
     file.write_text(TEXT.replace("3_000", "20_000"))
     child = start("run", file, "--storage", tmp_path, "--max-concurrent", "1")
     assert child.stderr is not None
+    seen: list[str] = []
     for line in child.stderr:
+        seen.append(line)
         if line.startswith("trial 0 complete"):
             break
     child.send_signal(signal.SIGINT)
     _, stderr = child.communicate(timeout=300)
-    assert child.returncode == 130, stderr
+    assert child.returncode == 130, [*seen, stderr]
     assert "Traceback" not in stderr
     status = json.loads(lagsweep("status", "profile", "--storage", tmp_path, "--output", "json").stdout)
     assert status["trials"]["complete"] >= 1
@@ -231,3 +233,23 @@ def test_a_study_is_run_interrupted_and_resumed_from_the_command_line(tmp_path: 
     assert status["env_steps"] == 3 * 2 * 20_000
     assert "report: " in stdout
     assert (tmp_path / "studies" / "profile" / "report" / "lambda-profile.svg").exists()
+
+
+@pytest.mark.slow
+def test_ui_serves_the_studies_until_ctrl_c(tmp_path: Path):
+    finished(tmp_path, [(20.0, 10.0)])
+    child = start("ui", "--storage", tmp_path, "--port", "5611")
+    assert child.stdout is not None
+    line = child.stdout.readline()
+    url = line.split(" at ")[1].split()[0]
+    with urllib.request.urlopen(f"{url}/health", timeout=10) as response:
+        assert response.status == 200
+    child.send_signal(signal.SIGINT)
+    _, stderr = child.communicate(timeout=60)
+    assert child.returncode == 0, stderr
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(f"{url}/health", timeout=2)
+
+
+def test_ui_of_a_folder_that_is_not_there_ends_with_3(tmp_path: Path):
+    assert lagsweep("ui", "--storage", tmp_path / "none").exit_code == 3

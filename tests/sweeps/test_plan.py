@@ -6,8 +6,9 @@ import pytest
 
 from sweeps.calibration import measure_speed, shorten
 from sweeps.errors import SpecError
-from sweeps.plan import GivenRate, MeasuredSpeed, make_plan, makespan, num_iterations, planned_runs
+from sweeps.plan import make_plan, makespan, planned_runs
 from sweeps.spec import StudySpec
+from sweeps.speed import GivenRate, MeasuredSpeed, num_iterations
 
 GRID = {"lagrangian": {"update": "fixed"}, "search": {"kind": "grid", "multiplier": [0, 0.5, 1], "num_envs": [2, 4]}}
 

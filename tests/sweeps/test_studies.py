@@ -7,9 +7,10 @@ import pytest
 
 import sweeps
 from environments.tasks import PAPER_TASKS, find_task
-from sweeps.plan import GivenRate, make_plan
+from sweeps.plan import make_plan
 from sweeps.spec import StudySpec
 from sweeps.spec_schema import study_schema
+from sweeps.speed import GivenRate
 from sweeps.yaml_file import read_yaml
 
 FOLDER = Path(sweeps.__file__).parent / "studies"

@@ -1,0 +1,88 @@
+"""How long a trial takes on one core: from a rate that the user knows, or from a measurement."""
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+from sweeps.spec import RunSpec
+
+
+class Speed(Protocol):
+    """How fast a machine trains."""
+
+    @property
+    def source(self) -> str:
+        """Where the numbers come from, for a reader."""
+        ...
+
+    @property
+    def start_s(self) -> float:
+        """Seconds that a worker process takes to start, once for all its trials."""
+        ...
+
+    def trial_seconds(self, run: RunSpec, num_seeds: int) -> float:
+        """Seconds that one trial takes on one core."""
+        ...
+
+
+@dataclass(frozen=True)
+class GivenRate:
+    """A rate that the user knows.
+
+    Attributes:
+        env_steps_per_s: Env steps of all seeds of a trial together, per second of one core, learning included.
+        start_s: Seconds that a worker process takes to start.
+    """
+
+    env_steps_per_s: float
+    start_s: float = 0.0
+
+    @property
+    def source(self) -> str:
+        """Where the number comes from."""
+        return f"{self.env_steps_per_s:,.0f} env steps/s per core as given"
+
+    def trial_seconds(self, run: RunSpec, num_seeds: int) -> float:
+        """Seconds that one trial takes on one core."""
+        return num_seeds * trained_steps(run) / self.env_steps_per_s
+
+
+@dataclass(frozen=True)
+class MeasuredSpeed:
+    """What one short iteration of the algorithm took on this machine.
+
+    Attributes:
+        start_s: Seconds to import what training needs, once a worker.
+        build_s: Seconds to build a trial's environments and networks.
+        env_step_s: Seconds per env step of one seed, sampling.
+        minibatch_s: Seconds per gradient step of all seeds together.
+        num_seeds: Seeds that were trained together.
+    """
+
+    start_s: float
+    build_s: float
+    env_step_s: float
+    minibatch_s: float
+    num_seeds: int
+
+    @property
+    def source(self) -> str:
+        """Where the numbers come from."""
+        return "measured on this machine, one core; at most, since a seed stops its passes at target_kl"
+
+    def trial_seconds(self, run: RunSpec, num_seeds: int) -> float:
+        """Seconds that one trial takes on one core if no seed stops its passes early."""
+        ppo, iterations = run.ppo, num_iterations(run)
+        minibatches = ppo.num_epochs * (ppo.steps_per_iteration // ppo.minibatch_size)
+        sampling = num_seeds * ppo.steps_per_iteration * self.env_step_s
+        return self.build_s + iterations * (sampling + minibatches * self.minibatch_s)
+
+
+def num_iterations(run: RunSpec) -> int:
+    """Iterations of a run; the last one may exceed the budget by a part of an iteration."""
+    return math.ceil(run.env_steps / run.ppo.steps_per_iteration)
+
+
+def trained_steps(run: RunSpec) -> int:
+    """Env steps of each seed of a run, in whole iterations."""
+    return num_iterations(run) * run.ppo.steps_per_iteration
