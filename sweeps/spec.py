@@ -53,7 +53,7 @@ class StudySpec(SpecModel):
     seeds: Count | Annotated[tuple[Seed, ...], Field(min_length=1)] = Field(description="n for 0 … n-1, or a list")
     hyperparameters: Hyperparameters = Field(default_factory=lambda: Hyperparameters.model_validate({}))
     arms: Annotated[dict[Name, Arm], Field(min_length=1)] = Field(description="name → update and search")
-    study_seed: Seed = Field(0, description="seed of the search")
+    study_seed: Seed = Field(default=0, description="seed of the search")
 
     @classmethod
     def from_yaml(cls, path: Path | str) -> "StudySpec":

@@ -19,7 +19,9 @@ PRESETS: dict[PresetName, dict[str, Any]] = {
 class Hyperparameters(PPOParameters):
     """PPO's hyperparameters: those of the preset, each of which may be given another value."""
 
-    preset: PresetName = Field("paper", description="paper: Table A.1; desk: smaller iterations; smoke: does it run")
+    preset: PresetName = Field(
+        default="paper", description="paper: Table A.1; desk: smaller iterations; smoke: does it run"
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -66,11 +66,11 @@ class Range(SpecModel):
 
     low: Annotated[StrictInt | StrictFloat, Field(allow_inf_nan=False, description="smallest value")]
     high: Annotated[StrictInt | StrictFloat, Field(allow_inf_nan=False, description="largest value")]
-    log: StrictBool = Field(False, description="search orders of magnitude evenly; low > 0")
+    log: StrictBool = Field(default=False, description="search orders of magnitude evenly; low > 0")
     step: Annotated[StrictInt | StrictFloat, Field(gt=0, allow_inf_nan=False)] | None = Field(
-        None, description="only low, low + step, …, high; high - low must be a multiple of it"
+        default=None, description="only low, low + step, …, high; high - low must be a multiple of it"
     )
-    type: Literal["float", "int"] | None = Field(None, description="default: that of the hyperparameter")
+    type: Literal["float", "int"] | None = Field(default=None, description="default: that of the hyperparameter")
 
     @model_validator(mode="after")
     def _is_searchable(self) -> "Range":
@@ -111,7 +111,9 @@ class OptunaSearch(SpecModel):
     """Optuna suggests each trial from the results of those before; every cost must be within its limit."""
 
     kind: Literal["optuna"] = "optuna"
-    sampler: Literal["tpe"] = Field("tpe", description="tpe: tree-structured Parzen estimator, Optuna's default")
+    sampler: Literal["tpe"] = Field(
+        default="tpe", description="tpe: tree-structured Parzen estimator, Optuna's default"
+    )
     trials: Trials = Field(description="trials to run in this arm")
     objectives: Annotated[dict[Literal["return", "cost"], Literal["maximize", "minimize"]], Field(min_length=1)] = {
         "return": "maximize"

@@ -171,7 +171,7 @@ def test_renaming_changes_nothing_but_the_name():
 
 def test_a_study_is_frozen():
     with pytest.raises(ValueError, match="frozen"):
-        study().name = "t"  # pyright: ignore[reportAttributeAccessIssue]
+        study().name = "t"
 
 
 floats = st.floats(min_value=0.0, max_value=1e6, allow_subnormal=True)
