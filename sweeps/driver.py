@@ -15,7 +15,8 @@ from sweeps.recorder import Recorder
 from sweeps.records import State
 from sweeps.spec import StudySpec
 from sweeps.tracking import Tracker
-from sweeps.tracking.spool import SPOOL_NAME
+from sweeps.tracking.shipped import SavedOffset
+from sweeps.tracking.spool import SPOOL_NAME, read_id
 from sweeps.tracking.store import find_store
 
 
@@ -60,9 +61,7 @@ def drive(
         num_seeds=len(spec.seed_list),
         env_steps_done=sum(run.env_steps for t in trials if t.state is not State.FAIL for run in t.seed_runs),
     )
-    store = find_store(storage)
-    tags = {"spec_sha256": spec.sha256}
-    tracker = Tracker(folder, store.uri, store.artifact_root, spec.name, spec.to_yaml(), tags)
+    tracker = _tracker(spec, storage, folder)
     recorder = Recorder(writer, tracker, history, progress)
     with ExitStack() as cleanup:  # the last first, each whatever the others do
         tracker.start()
@@ -81,3 +80,36 @@ def drive(
             resources=resources,
             address=address,
         )
+
+
+def settle(spec: StudySpec, writer: Writer, *, storage: Path, folder: Path) -> None:
+    """Tells MLflow what an earlier driver could not, for a study in which nothing is left to run.
+
+    Args:
+        spec: The study.
+        writer: The right to write it.
+        storage: The storage folder.
+        folder: The study's folder.
+    """
+    spool = folder / SPOOL_NAME
+    _, unreported = read_history(spool, set(), writer.ledger.trials(writer.study))
+    if not unreported and _is_sent(spool, storage):
+        return
+    tracker = _tracker(spec, storage, folder)
+    tracker.start()
+    try:
+        for trial in unreported:
+            tracker.trial_finished(trial)
+    finally:
+        tracker.close()
+
+
+def _tracker(spec: StudySpec, storage: Path, folder: Path) -> Tracker:
+    store = find_store(storage)
+    tags = {"spec_sha256": spec.sha256}
+    return Tracker(folder, store.uri, store.artifact_root, spec.name, spec.to_yaml(), tags)
+
+
+def _is_sent(spool: Path, storage: Path) -> bool:
+    size = spool.stat().st_size
+    return SavedOffset(spool.parent, find_store(storage).uri, read_id(spool)).load(size) == size

@@ -87,7 +87,7 @@ class Study:
             ValueError: If a number is out of range.
             KeyboardInterrupt: If Ctrl-C ended it.
         """
-        from sweeps.driver import drive  # Ray and MLflow: only where something runs
+        from sweeps.driver import drive, settle  # Ray and MLflow: only where something runs
         from sweeps.executor import Resources
 
         resources = Resources(cpus=cpus_per_trial, gpus=gpus_per_trial, max_concurrent=max_concurrent)
@@ -108,6 +108,7 @@ class Study:
                 )
             else:
                 console.print(f"{self.name}: nothing is left to run.", highlight=False)
+                settle(self.spec, writer, storage=self.storage, folder=self.folder)
         return self.status()
 
     def resume(self, **options: Any) -> Status:

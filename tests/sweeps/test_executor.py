@@ -11,7 +11,7 @@ from sweeps.records import State
 from sweeps.spec import StudySpec
 from sweeps.study import Status, Study, create_study, load_study
 from sweeps.tracking.events import StudyStarted, StudyStopped, TrialFinished, TrialStarted
-from sweeps.tracking.spool import read_events, read_rows
+from sweeps.tracking.spool import SPOOL_NAME, read_events, read_rows
 
 pytestmark = [pytest.mark.usefixtures("local_ray"), pytest.mark.timeout(300)]
 
@@ -126,6 +126,22 @@ def test_retry_is_a_new_attempt_of_the_failed_trial_alone(
     shown = capsys.readouterr().err
     assert "ring: 3 complete, 1 waiting" in shown
     assert "trial 0 failed: NonFiniteError" in shown
+
+
+def test_resuming_a_finished_study_reports_the_end_that_a_killed_driver_could_not(
+    finished: tuple[Study, Status],
+) -> None:
+    study, _ = finished
+    spool = study.folder / SPOOL_NAME
+    lines = spool.read_bytes().splitlines(keepends=True)
+    last = max(n for n, line in enumerate(lines) if b'"trial_finished"' in line)
+    spool.write_bytes(b"".join(lines[:last]))  # killed after the ledger had it and before the spool did
+
+    study.resume(progress=False)
+
+    ends = [event.trial for event in read_events(spool) if isinstance(event, TrialFinished)]
+    assert {trial.number for trial in ends} == {0, 1, 2, 3}
+    assert ends[-1] == study.trials[ends[-1].number]
 
 
 def test_a_trial_that_no_machine_can_hold_is_refused(tmp_path: Path) -> None:

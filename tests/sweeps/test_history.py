@@ -54,10 +54,10 @@ def test_reads_the_rows_of_unfinished_trials_and_finds_finishes_that_were_lost(t
     spool.append([TrialStarted(time=2.0, trial=trial(2, running))])  # a retry, killed after the ledger had its end
     spool.close()
 
-    history, lost = read_history(spool.path, unfinished={3}, finished=[trial(0), trial(1), trial(2)])
+    history, lost = read_history(spool.path, unfinished={3}, finished=[trial(n) for n in (0, 1, 2, 4)])
 
     assert [summary.iterations for summary in (history.summarize(n, 0) for n in range(4))] == [0, 0, 0, 1]
-    assert [finished.number for finished in lost] == [1, 2]
+    assert [finished.number for finished in lost] == [1, 2, 4]  # 4 failed before it started
 
 
 def test_a_new_study_has_no_history(tmp_path: Path) -> None:

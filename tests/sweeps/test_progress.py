@@ -98,6 +98,7 @@ def test_repeated_iterations_count_once() -> None:
     progress.trial_started(trial(2))
     report(progress, 4)
     report(progress, 2)  # an attempt that went back to a checkpoint
+    assert progress._done == 2500 + 2 * 400
     report(progress, 5)
 
     assert progress._done == 2500 + 2 * 500

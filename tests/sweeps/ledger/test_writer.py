@@ -122,6 +122,19 @@ def test_only_failed_trials_are_queued_again(ledger: Ledger, writer: Writer) -> 
     assert {run.state for run in complete.seed_runs} == {State.COMPLETE}
 
 
+def test_seeds_that_are_complete_stay_so_when_others_of_their_trial_wait_again(ledger: Ledger, writer: Writer) -> None:
+    first = writer.ask(0, [0], None)
+    writer.start(first)
+    writer.complete(first, progress(5)[:1], mean_return=RETURN, mean_cost={"cost": COST}, feasible=True)
+    second = writer.ask(0, [1], None)
+    writer.start(second)
+    writer.fail(second, "boom")
+
+    writer.requeue_failed()
+
+    assert [run.state for run in ledger.trials(writer.study)[0].seed_runs] == [State.COMPLETE, State.WAITING]
+
+
 def test_suggested_trials_are_appended_with_the_next_number(writer: Writer) -> None:
     trial = writer.add_trial(NewTrial("pid:kp=0.1", "pid", {"kp": 0.1}), SEEDS)
 
