@@ -1,5 +1,6 @@
 """Drives agents to places, so that comparisons reach goals and meet every kind of cost; knows where everything is."""
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,12 @@ def target(data: Any, names: list[str], turn: int) -> NDArray[np.float64]:
     return data.body(places[turn // 2 % len(places)]).xpos[:2].copy()
 
 
+@lru_cache(maxsize=4)
+def body_names(model: Any) -> list[str]:
+    """The names of a model's bodies."""
+    return [model.body(index).name for index in range(model.nbody)]
+
+
 def drive(batch: NavigationBatch, step: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Actions for all environments, with noise, and sometimes beyond the bounds.
 
@@ -62,7 +69,7 @@ def drive(batch: NavigationBatch, step: int, rng: np.random.Generator) -> NDArra
     Returns:
         `[B, 2]` float64; the actions.
     """
-    names = [batch._models[0].body(index).name for index in range(batch._models[0].nbody)]
+    names = body_names(batch._models[0])
     is_car = "rear" in names
     actions = [
         steer(data, target(data, names, step // ROUND + row), is_car=is_car) for row, data in enumerate(batch._data)

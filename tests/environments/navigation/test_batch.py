@@ -7,10 +7,13 @@ import psutil
 import pytest
 
 from environments.batch import EnvBatch
+from environments.make import Path, make_batch
 from environments.navigation import NavigationBatch, UnstablePhysicsError, supports
 from environments.safety_gymnasium import make as make_plain
 from tests.contracts.env_batch import EnvBatchContract, MakeBatch
 from tests.environments.navigation.driver import drive
+
+PATHS: tuple[Path, Path] = ("fast", "general")
 
 
 class TestContractOnCircle(EnvBatchContract):
@@ -179,3 +182,23 @@ def test_ten_thousand_resets_leak_nothing(task: str) -> None:
         batch.reset()
 
     assert psutil.Process().memory_info().rss - before < 4 * 2**20
+
+
+def test_both_paths_of_make_batch_give_the_same_episodes() -> None:
+    names = ("vases_velocity", "cost")
+    fast, general = (make_batch("Goal2", num_envs=2, seeds=[4], cost_names=names, path=path) for path in PATHS)
+    assert isinstance(fast, NavigationBatch)
+    assert (fast.kind, general.kind) == ("navigation", "gymnasium")
+    np.testing.assert_array_equal(fast.env_seeds, general.env_seeds)
+    np.testing.assert_allclose(fast.reset(), general.reset(), rtol=0, atol=1e-9)
+    rng = np.random.default_rng(0)
+    costs = np.zeros(2)
+
+    for step in range(80):
+        actions = drive(fast, step, rng)
+        one, other = fast.step(actions), general.step(actions)
+        np.testing.assert_allclose(one.observations, other.observations, rtol=0, atol=1e-9)
+        np.testing.assert_array_equal(one.rewards, other.rewards)
+        np.testing.assert_array_equal(one.costs, other.costs)
+        costs += one.costs.sum(axis=0)
+    assert (costs > 0).all()
