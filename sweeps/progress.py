@@ -85,7 +85,7 @@ class Progress:
         """Shows the last line and ends."""
         if self._live is not None:
             self._live.stop()
-        self._console.print(f"{self._study}: {self._states()}", highlight=False)
+        self.say(f"{self._study}: {self._states()}")
 
     def trial_started(self, trial: Trial) -> None:
         """A trial begins to train."""
@@ -138,7 +138,7 @@ class Progress:
 
     def say(self, message: str) -> None:
         """Prints one line above the table."""
-        self._console.print(message, highlight=False)
+        self._console.print(message, highlight=False, markup=False, soft_wrap=True)  # an error may hold brackets
 
     def refresh(self) -> None:
         """Redraws the table."""
@@ -153,7 +153,7 @@ class Progress:
         for number, running in sorted(self._running.items()):
             mean_return = "–" if running.mean_return is None else f"{running.mean_return:.2f}"
             row = (mean_return, _named(running.cost, ".1f"), _named(running.multiplier, ".3g"))
-            table.add_row(f"{number} {running.name}", f"{running.share:.0%}", *row)
+            table.add_row(Text(f"{number} {running.name}"), f"{running.share:.0%}", *row)
         bar = ProgressBar(total=max(1, self.env_steps_total), completed=self._done, width=40)
         head = Text.assemble((self._study, "bold"), f"  {self._states()}  {self._speed()}")
         return Group(head, bar, table) if self._running else Group(head, bar)

@@ -49,7 +49,7 @@ def test_counts_move_with_the_trials() -> None:
     progress.start()
     progress.trial_started(trial(2))
     progress.trial_started(trial(3))
-    progress.trial_finished(trial(3, State.FAIL, failure="NonFiniteError: seed 1"))
+    progress.trial_finished(trial(3, State.FAIL, failure="NonFiniteError: seeds [1] at lr=[bold]" + "x" * 120))
     progress.trial_stopped(2)
     progress.trial_started(trial(2))
     mean = Interval(20.0, 19.0, 21.0, 2)
@@ -60,7 +60,7 @@ def test_counts_move_with_the_trials() -> None:
         "profile: 1 complete, 3 waiting, 1 failed",
         "trial 2 started: fixed multiplier=0.5",
         "trial 3 started: fixed multiplier=0.5",
-        "trial 3 failed: NonFiniteError: seed 1",
+        "trial 3 failed: NonFiniteError: seeds [1] at lr=[bold]" + "x" * 120,
         "trial 2 interrupted",
         "trial 2 started: fixed multiplier=0.5",
         "trial 2 complete: return 20.00, cost 20.0, feasible",
@@ -70,12 +70,12 @@ def test_counts_move_with_the_trials() -> None:
 
 def test_a_running_trial_shows_means_over_its_seeds() -> None:
     progress, _ = display()
-    progress.trial_started(trial(2))
+    progress.trial_started(trial(2, params={"multiplier": 0.5, "hidden_sizes": [64]}))
     report(progress, 3)
 
     # returns 10 and 12, costs 30 and 20, multipliers 0.25; 3 of 10 iterations
     last = text(progress).splitlines()[-1].split()
-    assert last == ["2", "fixed", "multiplier=0.5", "30%", "11.00", "25.0", "0.25"]
+    assert last == ["2", "fixed", "multiplier=0.5", "hidden_sizes=[64]", "30%", "11.00", "25.0", "0.25"]
 
 
 def test_speed_and_time_left_come_from_the_reports(monkeypatch: pytest.MonkeyPatch) -> None:
