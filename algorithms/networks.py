@@ -109,7 +109,19 @@ class StackedActorCritic(TorchRLModule):
         Returns:
             `[S, N, A]` float32.
         """
-        return _forward(self.layout.layers(self.policy_rows()), observations)
+        return self.means_of(self.policy_rows(), observations)
+
+    def means_of(self, policy_rows: Tensor, observations: Tensor) -> Tensor:
+        """Means of the actions of policies with other parameters.
+
+        Args:
+            policy_rows: `[S, q]`; parameters.
+            observations: `[S, N, O]` float32, normalized.
+
+        Returns:
+            `[S, N, A]` float32.
+        """
+        return _forward(self.layout.layers(policy_rows), observations)
 
     def outputs(self, observations: Tensor) -> Tensor:
         """Outputs of every network.

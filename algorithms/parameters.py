@@ -134,6 +134,18 @@ class PPOParameters(Parameters):
     critic_norm_coeff: NonNegative = Field(default=0.001, description="weight of Σ p² in each critic's loss")
     hidden_sizes: tuple[Count, ...] = Field(default=(64, 64), min_length=1, description="units of the hidden layers")
     normalize_observations: bool = Field(default=True, description="by a running mean and standard deviation per seed")
+    objective: Literal["mixed", "difference", "penalized_reward"] = Field(
+        default="mixed",
+        description="what the policy ascends: (A_r − λ A_c)/(1 + λ), (1 − λ) A_r − λ A_c, or A of r − λ c (RCPO)",
+    )
+    scale_invariance: Literal["off", "iteration", "minibatch"] = Field(
+        default="off", description="whether, and how often, β makes the cost's gradient as long as the reward's"
+    )
+    scale_ema: Ema = Field(default=0.9, description="EMA weight of the old β")
+    scale_clip: Annotated[float, Field(ge=1.0)] | None = Field(
+        default=None, description="β is clipped to [1/this, this]; null is no clip"
+    )
+    scale_init: Literal["one", "first"] = Field(default="first", description="what the EMA of β starts from")
     cost_window: Literal["iteration"] | Count = Field(
         default="iteration",
         description="J_c is the mean over the episodes finished in this iteration, or over the last N (OmniSafe: 50)",

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from algorithms.functional.advantages import generalized_advantages
-from algorithms.functional.surrogate import center, penalized_advantages, standardize
+from algorithms.functional.surrogate import center, penalized_rewards, standardize
 from algorithms.networks import StackedActorCritic
 from algorithms.parameters import PPOParameters
 from algorithms.ppo_lagrangian.gradients import Minibatch
@@ -23,12 +23,14 @@ class TrainBatch(NamedTuple):
     """All rows of an iteration.
 
     Attributes:
-        rows: The N rows of each seed.
+        rows: The N rows of each seed; their advantages are those of the reward, to be mixed (`Objective`).
+        signals: `[S, N, 1 + m]` float32; standardized reward advantages and centered cost advantages.
         old_means: `[S, N, A]` float32; means of the policy that acted.
         reward_std: `[S]` float32; σ(A_r), by which λ is turned into reward units per cost unit.
     """
 
     rows: Minibatch
+    signals: Tensor
     old_means: Tensor
     reward_std: Tensor
 
@@ -55,7 +57,7 @@ def by_seed(values: Tensor) -> Tensor:
 def train_batch(
     module: StackedActorCritic, rollout: Rollout, parameters: PPOParameters, multiplier: Tensor
 ) -> TrainBatch:
-    """Estimates values and advantages and mixes them with λ.
+    """Estimates values, advantages and targets.
 
     Reward advantages are standardized over a seed's batch, cost advantages only centered: λ is in units of
     σ(A_r) per unit of cost advantage (OmniSafe's convention, `penalized_advantages`).
@@ -64,7 +66,7 @@ def train_batch(
         module: The networks before the update.
         rollout: The rollout, on the networks' device.
         parameters: PPO's hyperparameters.
-        multiplier: `[S, m]` float32; λ.
+        multiplier: `[S, m]` float32; λ, which only a penalized reward needs here.
 
     Returns:
         The batch.
@@ -74,25 +76,28 @@ def train_batch(
     critics = outputs[:, 1:, :, 0].unflatten(2, (steps + 1, num_envs)).permute(2, 0, 3, 1)  # [T + 1, S, E, 1 + m]
     values, next_values = critics[:-1], critics[1:].clone()
     _bootstrap(module, rollout, next_values)
-    signals = torch.cat([rollout.rewards.unsqueeze(-1), rollout.costs], dim=-1)
+    rewards = rollout.rewards
+    if parameters.objective == "penalized_reward":
+        rewards = penalized_rewards(rewards, rollout.costs, multiplier)
+    per_step = torch.cat([rewards.unsqueeze(-1), rollout.costs], dim=-1)
     num_costs = rollout.costs.shape[-1]
-    discount = signals.new_tensor([parameters.gamma] + [parameters.cost_gamma] * num_costs)
-    lambda_ = signals.new_tensor([parameters.lambda_] + [parameters.cost_lambda] * num_costs)
+    discount = per_step.new_tensor([parameters.gamma] + [parameters.cost_gamma] * num_costs)
+    lambda_ = per_step.new_tensor([parameters.lambda_] + [parameters.cost_lambda] * num_costs)
     ended = rollout.terminated | rollout.truncated
     advantages = generalized_advantages(
-        signals, values, next_values, rollout.terminated, ended, discount=discount, lambda_=lambda_
+        per_step, values, next_values, rollout.terminated, ended, discount=discount, lambda_=lambda_
     )
     targets, flat = by_seed(advantages + values).transpose(1, 2).contiguous(), by_seed(advantages)
-    mixed = penalized_advantages(standardize(flat[..., 0]), center(flat[..., 1:]), multiplier)
+    signals = torch.cat([standardize(flat[..., :1]), center(flat[..., 1:])], dim=-1)
     rows = Minibatch(
         observations=by_seed(rollout.observations[:-1]),
         actions=by_seed(rollout.actions),
         log_probs=by_seed(rollout.log_probs),
-        advantages=mixed,
+        advantages=signals[..., 0],
         targets=targets,
     )
     old_means = outputs[:, 0].unflatten(1, (steps + 1, num_envs))[:, :-1].flatten(1, 2)
-    return TrainBatch(rows, old_means, flat[..., 0].std(dim=1, correction=0))
+    return TrainBatch(rows, signals, old_means, flat[..., 0].std(dim=1, correction=0))
 
 
 def _bootstrap(module: StackedActorCritic, rollout: Rollout, next_values: Tensor) -> None:

@@ -19,6 +19,7 @@ from algorithms.networks import StackedActorCritic
 from algorithms.ppo_lagrangian.batch import TrainBatch, chunked_outputs, train_batch
 from algorithms.ppo_lagrangian.config import PPOLagrangianConfig
 from algorithms.ppo_lagrangian.gradients import AutogradGradients, FusedGradients, Minibatch, losses
+from algorithms.ppo_lagrangian.objective import Objective
 from algorithms.rollout import Rollout
 
 _SHUFFLE_STREAM = 2  # of a seed's random numbers; 1 is its action noise
@@ -44,6 +45,7 @@ class PPOLagrangianLearner(TorchLearner):
         self._multipliers = Multipliers(
             config.multiplier_parameters, config.cost_limits, len(config.seed_list), self._parameters.cost_window
         )
+        self._objective = Objective(self._parameters, len(config.seed_list), len(config.cost_limits))
         entropy = [np.random.SeedSequence(seed, spawn_key=(_SHUFFLE_STREAM,)) for seed in config.seed_list]
         self._generators = [torch.Generator().manual_seed(int(e.generate_state(1, np.uint64)[0])) for e in entropy]
         self._iteration = 0
@@ -101,8 +103,7 @@ class PPOLagrangianLearner(TorchLearner):
         rollout: Rollout = training_data.batch
         self._weights_seq_no += 1
         self._multipliers.update(rollout.episodes)
-        multiplier = self._multipliers.value.to(self._device)
-        batch = train_batch(self._networks, rollout, self._parameters, multiplier)
+        batch = self._prepare(rollout)
         self._decay_learning_rate()
         with torch.no_grad():
             old_log_std = self._networks.log_std().clone()
@@ -110,6 +111,13 @@ class PPOLagrangianLearner(TorchLearner):
             self._iteration += 1
             self._report(batch, epochs, kl)
         return self.metrics.reduce()
+
+    def _prepare(self, rollout: Rollout) -> TrainBatch:
+        multiplier = self._multipliers.value.to(self._device)
+        batch = train_batch(self._networks, rollout, self._parameters, multiplier)
+        if not self._objective.rescales_minibatches:
+            self._objective.rescale(self._networks, batch.rows, batch.signals)
+        return batch._replace(rows=batch.rows._replace(advantages=self._objective.mix(batch.signals, multiplier)))
 
     def _decay_learning_rate(self) -> None:
         parameters = self._parameters
@@ -126,10 +134,14 @@ class PPOLagrangianLearner(TorchLearner):
         learning = torch.ones(self._networks.num_seeds, dtype=torch.bool)
         epochs, kl = torch.zeros(len(learning)), torch.zeros(len(learning))
         shuffled = Minibatch(*(torch.empty_like(part) for part in batch.rows))
+        signals = torch.empty_like(batch.signals) if self._objective.rescales_minibatches else None
         for _ in range(self._parameters.num_epochs):
             self._assign_gradients(learning)
-            self._shuffle(batch.rows, shuffled, learning)
-            self._run_minibatches(shuffled)
+            order = self._draw_order(shuffled.log_probs.shape[1], learning)
+            _reorder(batch.rows, shuffled, order)
+            if signals is not None:
+                torch.index_select(batch.signals.flatten(0, 1), 0, order, out=signals.flatten(0, 1))
+            self._run_minibatches(shuffled, signals)
             means = torch.cat(
                 [self._networks.policy_means(part) for part in batch.rows.observations.split(2048, dim=1)], dim=1
             )
@@ -147,28 +159,32 @@ class PPOLagrangianLearner(TorchLearner):
         for seed, (policy, critics) in enumerate(zip(self._policies, self._critics, strict=True)):
             policy.grad, critics.grad = (rows[seed, :1], rows[seed, 1:]) if learning[seed] else (None, None)
 
-    def _shuffle(self, rows: Minibatch, shuffled: Minibatch, learning: Tensor) -> None:
-        num_rows, device = rows.log_probs.shape[1], rows.log_probs.device
+    def _draw_order(self, num_rows: int, learning: Tensor) -> Tensor:
+        """`[S · N]` int64; a new order of each seed's rows, as indices into the rows of all seeds."""
         # A seed that has stopped draws no more: alone, it would have drawn no more either.
         drawn = [
-            torch.randperm(num_rows, generator=g) if on else torch.arange(num_rows)
-            for g, on in zip(self._generators, learning, strict=True)
+            torch.randperm(num_rows, generator=generator) if on else torch.arange(num_rows)
+            for generator, on in zip(self._generators, learning, strict=True)
         ]
-        order = torch.stack(drawn)
-        flat = (order + num_rows * torch.arange(len(order)).unsqueeze(1)).flatten().to(device)
-        for source, target in zip(rows[:-1], shuffled[:-1], strict=True):
-            torch.index_select(source.flatten(0, 1), 0, flat, out=target.flatten(0, 1))
-        torch.gather(rows.targets, 2, order.to(device).unsqueeze(1).expand_as(rows.targets), out=shuffled.targets)
+        starts = num_rows * torch.arange(len(drawn)).unsqueeze(1)
+        return (torch.stack(drawn) + starts).flatten().to(self._networks.matrix.device)
 
-    def _run_minibatches(self, rows: Minibatch) -> None:
+    def _run_minibatches(self, rows: Minibatch, signals: Tensor | None) -> None:
         optimizer = self.get_optimizer(DEFAULT_MODULE_ID)
         size, matrix, largest = self._parameters.minibatch_size, self._gradients.matrix, self._parameters.grad_clip
         # The rows left over are others in every pass; dropping them keeps every gradient step equally large.
         for start in range(0, rows.log_probs.shape[1] - size + 1, size):
-            self._gradients.compute(rows.part(start, start + size))
+            part = rows.part(start, start + size)
+            if signals is not None:
+                part = self._rescaled(part, signals[:, start : start + size])
+            self._gradients.compute(part)
             norms = torch.linalg.vector_norm(matrix, dim=1, keepdim=True)
             matrix.mul_((largest / (norms + 1e-6)).clamp_(max=1.0))
             optimizer.step()
+
+    def _rescaled(self, part: Minibatch, signals: Tensor) -> Minibatch:
+        self._objective.rescale(self._networks, part, signals)
+        return part._replace(advantages=self._objective.mix(signals, self._multipliers.value.to(self._device)))
 
     def _report(self, batch: TrainBatch, epochs: Tensor, kl: Tensor) -> None:
         outputs = chunked_outputs(self._networks, batch.rows.observations)
@@ -182,7 +198,12 @@ class PPOLagrangianLearner(TorchLearner):
             "advantage/reward_std": batch.reward_std,
         }
         names = list(self._settings.cost_limits)
-        per_cost = {"loss/cost_value": critics[:, 1:]}
+        per_cost = {
+            "loss/cost_value": critics[:, 1:],
+            "multiplier/shadow_price": self._multipliers.value * batch.reward_std.unsqueeze(1).cpu(),
+        }
+        if self._parameters.scale_invariance != "off":
+            per_cost["multiplier/cost_scale"] = self._objective.scale.cost_scale
         per_cost |= {f"multiplier/{name}": term for name, term in self._multipliers.terms().items()}
         for key, term in per_cost.items():
             metrics |= {cost_key(key, name, names): term[:, index] for index, name in enumerate(names)}
@@ -205,6 +226,7 @@ class PPOLagrangianLearner(TorchLearner):
         if self._check_component(_STATE, components, not_components):
             state[_STATE] = {
                 "multipliers": self._multipliers.get_state(),
+                "objective": self._objective.get_state(),
                 "generators": [generator.get_state().numpy() for generator in self._generators],
                 "iteration": self._iteration,
             }
@@ -216,9 +238,18 @@ class PPOLagrangianLearner(TorchLearner):
         if _STATE in state:
             own = state[_STATE]
             self._multipliers.set_state(own["multipliers"])
+            self._objective.set_state(own["objective"])
             for generator, saved in zip(self._generators, own["generators"], strict=True):
                 generator.set_state(torch.from_numpy(np.array(saved)))
             self._iteration = own["iteration"]
+
+
+def _reorder(rows: Minibatch, target: Minibatch, order: Tensor) -> None:
+    for source, out in zip(rows[:-1], target[:-1], strict=True):
+        torch.index_select(source.flatten(0, 1), 0, order, out=out.flatten(0, 1))
+    seeds, critics, num_rows = rows.targets.shape
+    within = order.view(seeds, 1, num_rows) % num_rows
+    torch.gather(rows.targets, 2, within.expand(seeds, critics, num_rows), out=target.targets)
 
 
 def cost_key(key: str, name: str, names: list[str]) -> str:

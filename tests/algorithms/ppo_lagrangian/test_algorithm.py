@@ -64,6 +64,9 @@ def test_a_result_has_a_row_a_seed_with_whole_episodes(algorithm: PPOLagrangian)
         assert metrics["multiplier/error"] == pytest.approx(metrics["train/cost"] - 5.0, abs=1e-5)
         terms = sum(metrics[f"multiplier/{term}"] for term in "pid")
         assert metrics["multiplier/value"] == pytest.approx(terms, abs=1e-6)
+        price = metrics["multiplier/value"] * metrics["advantage/reward_std"]
+        assert metrics["multiplier/shadow_price"] == pytest.approx(price, rel=1e-5)
+        assert "multiplier/cost_scale" not in metrics
 
 
 @pytest.mark.parametrize("target_kl", [1.0, 0.002])
@@ -80,8 +83,9 @@ def test_a_seed_comes_out_the_same_alone_and_among_others(target_kl: float) -> N
         assert len(stops) > 1
 
 
-def test_continued_from_a_checkpoint_it_trains_on_bit_for_bit(tmp_path: Path) -> None:
-    config = make_config(cost_window=30)
+@pytest.mark.parametrize("scale_invariance", ["off", "iteration", "minibatch"])
+def test_continued_from_a_checkpoint_it_trains_on_bit_for_bit(tmp_path: Path, scale_invariance: str) -> None:
+    config = make_config(cost_window=30, scale_invariance=scale_invariance)
     straight = config.copy(copy_frozen=False).build_algo()
     for _ in range(2):
         straight.train()
@@ -168,3 +172,12 @@ def test_a_seed_that_is_no_longer_finite_is_named(algorithm: PPOLagrangian) -> N
         algorithm.learner_group._learner._networks.matrix.view(2, 3, -1)[1, 1, 0] = torch.nan
     with pytest.raises(NonFiniteError, match=r"seeds \[1\]"):
         algorithm.train()
+
+
+def test_the_invariance_changes_the_policy_but_not_the_critics_of_one_iteration() -> None:
+    base = make_config(scale_invariance="minibatch").lagrangian(update="fixed", multiplier=1.0)
+    plain = make_config().lagrangian(update="fixed", multiplier=1.0)
+    (with_it, rows), (without, _) = train(base, 1), train(plain, 1)
+    assert not torch.equal(with_it[:, 0], without[:, 0])
+    assert torch.equal(with_it[:, 1:], without[:, 1:])
+    assert rows[-1][0]["metrics"]["multiplier/cost_scale"] > 0.0

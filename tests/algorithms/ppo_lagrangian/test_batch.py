@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -69,8 +71,16 @@ def naive_advantages(rollout: Rollout, which: int, gamma: float, lambda_: float)
     return advantages.transpose(1, 0, 2).reshape(SEEDS, -1)
 
 
-def make_batch(rollout: Rollout, multiplier: float) -> TrainBatch:
-    return train_batch(make_networks(), rollout, PARAMETERS, torch.full((SEEDS, 1), multiplier))
+def make_batch(rollout: Rollout, multiplier: float, parameters: PPOParameters = PARAMETERS) -> TrainBatch:
+    return train_batch(make_networks(), rollout, parameters, torch.full((SEEDS, 1), multiplier))
+
+
+def test_a_penalized_reward_is_what_its_critic_learns(rollout: Rollout) -> None:
+    penalized = PARAMETERS.model_copy(update={"objective": "penalized_reward"})
+    batch = make_batch(rollout, 2.0, penalized)
+    by_hand = replace(rollout, rewards=rollout.rewards - 2.0 * rollout.costs[..., 0])
+    torch.testing.assert_close(batch.rows.targets, make_batch(by_hand, 0.0).rows.targets)
+    torch.testing.assert_close(batch.signals, make_batch(by_hand, 0.0).signals)
 
 
 def test_advantages_follow_the_definition_through_every_kind_of_end(rollout: Rollout) -> None:
@@ -79,7 +89,8 @@ def test_advantages_follow_the_definition_through_every_kind_of_end(rollout: Rol
     standard = (reward - reward.mean(1, keepdims=True)) / reward.std(1, keepdims=True)
     centered = cost - cost.mean(1, keepdims=True)
     batch = make_batch(rollout, 2.0)
-    np.testing.assert_allclose(batch.rows.advantages, (standard - 2.0 * centered) / 3.0, atol=2e-5)
+    np.testing.assert_allclose(batch.signals[..., 0], standard, atol=2e-5)
+    np.testing.assert_allclose(batch.signals[..., 1], centered, atol=2e-5)
     np.testing.assert_allclose(batch.reward_std, reward.std(1), rtol=1e-5)
 
 
