@@ -138,7 +138,7 @@ def _write_training(
 ) -> tuple[Path, ...]:
     shown = {curve.trial for curve in curves}
     looks = looks_of([trial for trial in trials if trial.number in shown], fixed)
-    subtitle = f"{_setting(spec)} · mean with 95 % interval over seeds, not smoothed"
+    subtitle = f"{_setting(spec)} · mean over seeds, not smoothed; bands: 95 % interval"
     figure = draw_training(curves, looks, spec.cost_limits, f"Training of {spec.name}", subtitle)
     write_csv(folder / "training.csv", curve_rows(curves, {trial.number: trial.arm for trial in trials}))
     return save_figure(figure, folder, "training")

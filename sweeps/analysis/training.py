@@ -17,7 +17,7 @@ from sweeps.analysis.figures import RETURN_LABEL, cost_label, draw_head
 from sweeps.analysis.profile import described
 from sweeps.records import Trial
 
-_MAX_BANDS = 6
+_MAX_BANDS = 3
 _MAX_NAMED = 12
 
 
@@ -29,15 +29,20 @@ class Look:
         label: Its name in the legend.
         color: Its colour.
         dashes: Matplotlib's line style.
+        band: Whether its intervals are drawn: wide bands of many trials would hide the lines.
     """
 
     label: str
     color: str
     dashes: Any
+    band: bool
 
 
 def looks_of(trials: Sequence[Trial], fixed: Mapping[int, float]) -> dict[int, Look]:
     """Chooses colours: fixed multipliers from dark (0) to light, other trials in strong colours with dashes.
+
+    Trials that move their multiplier get bands where there are at most three of them, fixed ones where there are at
+    most three trials in all.
 
     Args:
         trials: The trials that have curves.
@@ -53,20 +58,23 @@ def looks_of(trials: Sequence[Trial], fixed: Mapping[int, float]) -> dict[int, L
         label = f"{trial.arm} {described(trial.params)}".rstrip().replace("multiplier=", "λ=")
         if trial.number in fixed:
             shade = ranks[fixed[trial.number]] / max(1, len(ranks) - 1)
-            looks[trial.number] = Look(label, to_hex(colormaps["cividis"](0.92 * shade)), "-")
+            looks[trial.number] = Look(
+                label, to_hex(colormaps["cividis"](0.92 * shade)), "-", len(trials) <= _MAX_BANDS
+            )
         else:
             index = moving.index(trial.number)
             color = style.LEVEL_COLORS[index % len(style.LEVEL_COLORS)]
-            looks[trial.number] = Look(label, color, style.LEVEL_DASHES[index % len(style.LEVEL_DASHES)])
+            dashes = style.LEVEL_DASHES[index % len(style.LEVEL_DASHES)]
+            looks[trial.number] = Look(label, color, dashes, len(moving) <= _MAX_BANDS)
     return looks
 
 
 def draw_training(
     curves: Sequence[Curve], looks: Mapping[int, Look], limits: Mapping[str, float], title: str, subtitle: str
 ) -> Figure:
-    """Draws training curves: a panel a quantity, a line a trial, bands of 95 % over seeds.
+    """Draws training curves: a panel a quantity, a line a trial, bands of 95 % over seeds where its look has them.
 
-    With more than six trials the bands are left out, with more than twelve the legend too.
+    With more than twelve trials the legend is left out.
 
     Args:
         curves: What to draw.
@@ -109,12 +117,12 @@ def draw_training(
 
 
 def _draw_panel(axes: Axes, curves: Sequence[Curve], looks: Mapping[int, Look]) -> None:
-    few = len(curves) <= _MAX_BANDS
+    width = 1.8 if len(curves) <= _MAX_NAMED else 1.0
     for curve in curves:
         look = looks[curve.trial]
         means = [value.mean for value in curve.values]
-        axes.plot(curve.env_steps, means, color=look.color, ls=look.dashes, lw=1.8 if few else 1.1, label=look.label)
-        if few:
+        axes.plot(curve.env_steps, means, color=look.color, ls=look.dashes, lw=width, label=look.label)
+        if look.band:
             low, high = [value.low for value in curve.values], [value.high for value in curve.values]
             axes.fill_between(curve.env_steps, low, high, color=look.color, alpha=0.13, linewidth=0)
     if not curves:

@@ -34,6 +34,7 @@ THREAD_NAME = "lagsweep-tracking"
 _LOG = logging.getLogger(__name__)
 _IDLE_S = 1.0
 _BREAKER_FAILURES = 3
+_LAST_ATTEMPTS_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -111,16 +112,18 @@ class Shipper:
         """Sends what is left, for at most so long, and stops.
 
         Args:
-            timeout_s: Seconds to wait; a request under way when it ends is left to itself.
+            timeout_s: Seconds to wait, but at most 15 while MLflow does not answer; a request under way when they end
+                is left to itself.
 
         Returns:
             Events that MLflow has not got; they stay in the spool and are sent when the study is opened again.
         """
-        self._deadline = time.monotonic() + timeout_s
+        patience_s = timeout_s if self.failures < _BREAKER_FAILURES else min(timeout_s, _LAST_ATTEMPTS_S)
+        self._deadline = time.monotonic() + patience_s
         self._closing.set()
         self._wake.set()
         if self._thread.is_alive():
-            self._thread.join(timeout_s)
+            self._thread.join(patience_s)
         if self.refused:
             _LOG.warning("MLflow refused %d requests of study %s for good.", self.refused, self.folder.name)
         left = self.remaining()

@@ -111,7 +111,8 @@ class Tracker:
         Trials that have not finished are marked as killed in MLflow until they are resumed.
 
         Args:
-            timeout_s: Seconds to wait for MLflow; the first use of a new embedded store takes some.
+            timeout_s: Seconds to wait for MLflow, but at most 15 while it does not answer; the first use of a new
+                embedded store takes some.
 
         Returns:
             Events that MLflow has not got; the spool keeps them for the next start.

@@ -173,6 +173,7 @@ def test_an_outage_costs_neither_rows_nor_time(server, proxy, folder, caplog):
     track(range(41, 51))
     wait_until(lambda: tracker._shipper.failures >= 4)
     server.start()
+    wait_until(shipped(tracker))
     assert tracker.close(timeout_s=60) == 0
     assert sum("does not answer" in record.message for record in caplog.records) == 5  # one an outage
     assert longest < 1.0  # a request to a server that is away takes longer

@@ -11,6 +11,7 @@ import pytest
 
 from sweeps.records import Interval, ResultRow, SeedRun, State, Trial
 from sweeps.tracking import Tracker
+from sweeps.tracking import shipper as shipper_module
 from sweeps.tracking.events import StudyStopped
 from sweeps.tracking.provenance import provenance_tags
 from sweeps.tracking.shipper import Backoff, Shipper
@@ -339,6 +340,16 @@ def test_training_goes_on_without_mlflow_with_one_warning_and_everything_kept(fo
     assert any("6 events of study demo are not in MLflow yet" in text for text in warnings)
     assert "secret" not in caplog.text
     assert read_rows(folder / "spool.jsonl") == [row(1), row(2)]
+
+
+def test_closing_does_not_wait_long_for_an_mlflow_that_does_not_answer(folder, monkeypatch):
+    monkeypatch.setattr(shipper_module, "_LAST_ATTEMPTS_S", 0.3)
+    tracker = Tracker(folder, "http://127.0.0.1:9", None, "demo", SPEC, {}, backoff=Backoff(0.01, 0.01))
+    tracker.start()
+    wait_until(lambda: tracker._shipper.failures >= 3)
+    started = time.monotonic()
+    assert tracker.close(timeout_s=100.0) == 3
+    assert time.monotonic() - started < 50.0
 
 
 def test_the_password_of_mlflow_is_written_nowhere(folder):
