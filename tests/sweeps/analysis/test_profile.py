@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeps.analysis.profile import coordinate, lambda_star, profile_of
+from sweeps.analysis.profile import coordinate, excess, lambda_star, profile_of
 from sweeps.records import Interval, SeedRun, State, Trial
 from sweeps.spec import StudySpec
 
@@ -150,6 +150,13 @@ def test_with_several_constraints_all_must_hold_at_lambda_star():
     spec = study(cost_limit={"hazards": 50.0, "vases": 50.0})
     assert profile_of(spec, trials).series[0].lambda_star == pytest.approx(2.0)
     assert profile_of(spec, trials[:2]).series[0].lambda_star is None  # vases never meet theirs
+
+
+def test_the_excess_is_the_largest_share_of_a_limit():
+    # (60 − 50) / 50 = 0.2 and (6 − 4) / 4 = 0.5; (40 − 50) / 50 = −0.2 and (1 − 4) / 4 = −0.75.
+    limits = {"hazards": 50.0, "vases": 4.0}
+    assert excess(trial(0, "ga", {}, 1.0, {"hazards": 60.0, "vases": 6.0}), limits) == pytest.approx(0.5)
+    assert excess(trial(0, "ga", {}, 1.0, {"hazards": 40.0, "vases": 1.0}), limits) == pytest.approx(-0.2)
 
 
 def test_a_study_without_complete_trials_has_an_empty_profile():
