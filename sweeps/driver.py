@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
+# SQLAlchemy asks its ORM about some bound values, and fails while MLflow's thread is just importing it.
+import sqlalchemy.orm  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from rich.console import Console
 
 from sweeps.checkpoints import Cadence

@@ -1,8 +1,4 @@
-"""`Writer`: every transition of a study, each one transaction that first checks the driver's fencing token.
-
-States are bound as plain strings: SQLAlchemy looks any other type up in its ORM, which MLflow's thread may
-just be importing.
-"""
+"""`Writer`: every transition of a study, each one transaction that first checks the driver's fencing token."""
 
 import time
 from collections.abc import Generator, Mapping, Sequence

@@ -1,19 +1,26 @@
 """Whole studies on a real Ray, with the real algorithm on an analytic task."""
 
+import logging
 from pathlib import Path
 
 import pytest
+from ray.train._internal.storage import StorageContext
 
 from sweeps.analysis.summary import interval
-from sweeps.checkpoints import CheckpointStore, trial_folder
+from sweeps.checkpoints import Cadence, CheckpointStore, trial_folder
 from sweeps.errors import SweepError
-from sweeps.records import State
+from sweeps.execution import ASSIGNMENT, Assignment, ExecutionTrainable
+from sweeps.records import Execution, State
 from sweeps.spec import StudySpec
 from sweeps.study import Status, Study, create_study, load_study
 from sweeps.tracking.events import StudyStarted, StudyStopped, TrialFinished, TrialStarted
 from sweeps.tracking.spool import SPOOL_NAME, read_events, read_rows
 
-pytestmark = [pytest.mark.usefixtures("local_ray"), pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.usefixtures("local_ray"),
+    pytest.mark.timeout(300),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of RLlib's own, about its old API stack
+]
 
 DIVERGES = 1e30  # a step size that turns the policy into NaN in its first update
 
@@ -153,6 +160,36 @@ def test_a_trial_that_no_machine_can_hold_is_refused(tmp_path: Path) -> None:
     assert study.status().holder is None
 
 
+@pytest.mark.slow
+def test_a_damaged_checkpoint_is_said_and_the_one_before_is_written_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("RAY_CHDIR_TO_TRIAL_DIR", "0")
+    data = SPEC.model_dump(mode="json", exclude_none=True) | {"name": "damaged"}
+    data["arms"] = {"fixed": {"lagrangian": {"update": "fixed"}}}
+    study = create_study(StudySpec.model_validate(data), tmp_path)
+    folder = trial_folder(study.folder / "checkpoints", 0)
+    cadence = Cadence(iterations=1)
+    assignment = Assignment(Execution(1, 0, 1, (0, 1)), study.spec.resolve("fixed", {}), str(folder), cadence)
+    storage = StorageContext(storage_path=str(tmp_path), experiment_dir_name="tune", trial_dir_name="trial")
+    killed = ExecutionTrainable(config={ASSIGNMENT: assignment}, storage=storage)
+    killed.train()
+    killed.train()
+    killed.stop()
+    (folder / "a1-i000002" / "rows.json").write_text("[]")
+
+    with caplog.at_level(logging.WARNING):
+        study.run(progress=False)
+
+    execution, state, _ = study._ledger.executions(1)[0]
+    assert (execution.resume_from, state) == (str(folder / "a1-i000001"), State.COMPLETE)
+    newest = folder / "a1-i000002"
+    assert f"Trial 0: checkpoint {newest} is damaged; attempt 1 started from a1-i000001." in caplog.text
+    rows = read_rows(study.folder / SPOOL_NAME)
+    assert sorted((row.seed, row.iteration) for row in rows) == [(seed, n) for seed in (0, 1) for n in range(1, 6)]
+
+
+@pytest.mark.slow
 def test_a_trial_without_a_finished_episode_fails_by_that_name(tmp_path: Path) -> None:
     data = SPEC.model_dump(mode="json", exclude_none=True) | {"name": "short", "env_steps": 80}
     data["hyperparameters"] |= {"steps_per_iteration": 80}  # 40 steps of each environment; an episode has 100
