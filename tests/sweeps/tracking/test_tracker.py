@@ -217,9 +217,10 @@ def test_a_driver_that_was_killed_leaves_no_run_running_once_another_starts(stor
     assert runs_of(client)["trial", "0", None].info.status == "RUNNING"
     again = make_tracker(store, folder)
     again.start()
-    again.close()
+    wait_until(lambda: again._shipper.remaining() == 0)  # its own end would close them too
     runs = runs_of(client)
     assert {runs["trial", "0", None].info.status, runs["seed", "0", "0"].info.status} == {"KILLED"}
+    again.close()
 
 
 def test_sending_everything_again_changes_nothing(store, folder, client, tracker):
