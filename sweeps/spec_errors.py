@@ -27,6 +27,7 @@ _TYPES = {
     "bool_type": "true or false",
     "string_type": "text",
     "tuple_type": "a list",
+    "none_required": "null",
     "dict_type": "a mapping of keys to values",
     "model_type": "a mapping of keys to values",
     "model_attributes_type": "a mapping of keys to values",

@@ -21,7 +21,7 @@ from pydantic import (
 
 from sweeps.errors import SpecError
 
-Scalar = StrictInt | StrictFloat | StrictStr | StrictBool
+Scalar = StrictInt | StrictFloat | StrictStr | StrictBool | None
 Value = Scalar | tuple[StrictInt, ...]
 Axis = Annotated[tuple[Value, ...], Field(min_length=1)]
 Trials = Annotated[int, Field(ge=1, strict=True)]

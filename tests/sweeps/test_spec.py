@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from types import NoneType
 from typing import Any, get_args
 
 import pytest
@@ -231,8 +232,31 @@ def test_a_written_study_lists_every_hyperparameter(tmp_path: Path):
     path = tmp_path / "s.yaml"
     path.write_text(study().to_yaml())
     text = path.read_text()
-    assert all(f"\n  {name}:" in text for name in PPOParameters.model_fields)
+    given = {name for name, field in PPOParameters.model_fields.items() if field.default is not None}
+    assert all(f"\n  {name}:" in text for name in given)
     assert StudySpec.from_yaml(path) == study()
+
+
+def test_what_may_be_null_is_null_where_it_is_left_out():
+    """A written study leaves nulls out, which loses nothing only if null is the default."""
+    updates = get_args(get_args(MultiplierParameters)[0])
+    for model in (StudySpec, Arm, Range, OptunaSearch, Choices, Hyperparameters, *updates):
+        for name, field in model.model_fields.items():
+            if NoneType in get_args(field.annotation):
+                assert field.default is None, (model, name)
+
+
+def test_null_is_a_value_that_a_grid_may_hold_and_a_range_does_not_mind():
+    spec = study(lagrangian=FIXED, search={"kind": "grid", "scale_clip": [None, 2]})
+    search = spec.arms["fixed"].search
+    assert isinstance(search, GridSearch)
+    assert search.axes == {"scale_clip": (None, 2.0)}
+    assert StudySpec.from_text(spec.to_yaml()) == spec
+    assert spec.resolve("fixed", {"scale_clip": None}).ppo.scale_clip is None
+    space = {"scale_clip": {"low": 1, "high": 9}}
+    search = study(lagrangian=FIXED, search={"kind": "optuna", "trials": 1, "space": space}).arms["fixed"].search
+    assert isinstance(search, OptunaSearch)
+    assert search.space["scale_clip"] == Range(low=1.0, high=9.0, type="float")
 
 
 def test_choices_of_a_search_are_checked_one_by_one():
