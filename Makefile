@@ -1,7 +1,7 @@
 # Two commands on a fresh machine: `make demo` and `make test`. Everything lives in .venv, installed from uv.lock.
 SHELL := /bin/bash
 VENV := .venv
-UV := $(shell command -v uv 2>/dev/null || echo $(VENV)/bootstrap/bin/uv)
+UV := $(shell command -v uv 2>/dev/null || echo .cache/uv/bin/uv)
 # One thread a process: Ray runs as many processes as there are cores.
 export OMP_NUM_THREADS ?= 1
 # Ray counts its users by default; nothing here calls home.
@@ -12,7 +12,7 @@ export RAY_USAGE_STATS_ENABLED := 0
 install: $(VENV)/.installed
 
 $(VENV)/.installed: uv.lock pyproject.toml
-	@command -v $(UV) >/dev/null || { python3 -m venv $(VENV)/bootstrap && $(VENV)/bootstrap/bin/pip install --quiet uv; }
+	@command -v $(UV) >/dev/null || { python3 -m venv .cache/uv && .cache/uv/bin/pip install --quiet uv; }
 	$(UV) sync --frozen --python 3.11
 	@touch $@
 
