@@ -5,8 +5,10 @@ import logging
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 import psutil
 import ray
@@ -16,6 +18,7 @@ from sweeps.errors import UnreachableError
 OBJECT_STORE_BYTES = 200 * 2**20  # rows are all that goes through it
 
 _NUM_STARTS = 3
+_NUM_REMOVALS = 6
 
 _RAY_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -85,7 +88,16 @@ def _own_ray() -> Generator[None]:
         yield
     finally:
         ray.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)  # Ray's processes may still write their last log lines
+        _remove(folder)
+
+
+def _remove(folder: str) -> None:
+    """Removes the private folder, into which Ray's processes may still write their last log lines."""
+    for _ in range(_NUM_REMOVALS):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not Path(folder).exists():
+            return
+        time.sleep(0.5)
 
 
 def _start(folder: str) -> None:
