@@ -133,10 +133,8 @@ class NavigationBatch(EnvBatch):
         if outcome.unstable.any():
             self._refuse(int(np.flatnonzero(outcome.unstable)[0]))
         rewards, costs = outcome.rewards.copy(), outcome.costs[:, self._cost_columns]
-        terminated, truncated = (
-            outcome.terminated.copy(),
-            ~outcome.terminated & (self._episodes.progress["steps"] >= self._rules.horizon),
-        )
+        terminated = outcome.terminated.copy()
+        truncated = ~terminated & (self._episodes.progress["steps"] >= self._rules.horizon)
         final_observations = outcome.observations.copy()
         ended = np.flatnonzero(terminated | truncated)
         if len(ended):
@@ -198,9 +196,9 @@ class NavigationBatch(EnvBatch):
         physics = np.empty((self.num_envs, size))
         for row in range(self.num_envs):
             mujoco.mj_getState(self._models[row], self._data[row], physics[row], _STATE)
-        goals = np.array([model.body_pos[self._rules.goal, :2] for model in self._models])
+        goals = [model.body_pos[self._rules.goal, :2] for model in self._models] if self._rules.goal >= 0 else []
         episodes = {name: array.copy() for name, array in self._episodes._asdict().items()}
-        return {"env_id": self._env_id, "physics": physics, "goals": goals, "episodes": episodes}
+        return {"env_id": self._env_id, "physics": physics, "goals": np.array(goals), "episodes": episodes}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """See `EnvBatch.set_state`.
@@ -219,9 +217,9 @@ class NavigationBatch(EnvBatch):
         for name, array in self._episodes._asdict().items():
             array[...] = state["episodes"][name]
         write_layouts(np.arange(self.num_envs), self._placement, self._addresses, self._episodes)
+        for model, goal in zip(self._models, state["goals"], strict=False):  # Circle has no goals
+            model.body_pos[self._rules.goal, :2] = goal
         for row, (model, data) in enumerate(zip(self._models, self._data, strict=True)):
-            if self._rules.goal >= 0:
-                model.body_pos[self._rules.goal, :2] = state["goals"][row]
             mujoco.mj_setState(model, data, state["physics"][row], _STATE)
             mujoco.mj_forward(model, data)
         self._has_started = True

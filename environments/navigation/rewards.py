@@ -126,18 +126,8 @@ def reward_step(at: Addresses, rules: Rules, progress: Progress, pressed: bool) 
 
 
 @njit
-def cost_contacts(at: Addresses, rules: Rules, progress: Progress, costs: Floats) -> bool:
-    """Enters the costs of what the agent touches.
-
-    Args:
-        at: Where its physics lies.
-        rules: The task's rules.
-        progress: Where its episode stands.
-        costs: `[8]` float64; changed.
-
-    Returns:
-        Whether the agent touches the goal button.
-    """
+def _cost_contacts(at: Addresses, rules: Rules, progress: Progress, costs: Floats) -> bool:
+    """Enters the costs of what the agent touches; returns whether it touches the goal button."""
     first = address_pointer(at.contact)[0] + CONTACT_GEOMS
     pressed = False
     for contact in range(int_pointer(at.ncon)[0]):
@@ -188,7 +178,7 @@ def cost_step(at: Addresses, rules: Rules, progress: Progress, costs: Floats) ->
         Whether the agent touches the goal button.
     """
     costs[:] = 0.0
-    pressed = cost_contacts(at, rules, progress, costs)
+    pressed = _cost_contacts(at, rules, progress, costs)
     if _is_outside(at, rules):
         costs[OUT_OF_BOUNDARY] = 1.0
     for hazard in rules.hazards:
