@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 
-from sweeps.checkpoints import Cadence
 from sweeps.errors import NoFeasibleTrial, NotFoundError, StudyExistsError, suggest
 from sweeps.ledger import Ledger, NewTrial, StudyRow, Writer, driving
 from sweeps.records import State, Trial
-from sweeps.space import grid_points, num_trials, trial_key
+from sweeps.running.checkpoints import Cadence
 from sweeps.spec import StudySpec
-from sweeps.spec_difference import differences
-from sweeps.spec_search import OptunaSearch
+from sweeps.spec.difference import differences
+from sweeps.spec.search import OptunaSearch
+from sweeps.spec.space import grid_points, num_trials, trial_key
 from sweeps.status import Status
 from sweeps.storage import has_ledger, open_ledger, storage_folder
 from sweeps.trial_table import best_of, to_dataframe
@@ -87,8 +87,8 @@ class Study:
             ValueError: If a number is out of range.
             KeyboardInterrupt: If Ctrl-C ended it.
         """
-        from sweeps.driver import drive, settle  # Ray and MLflow: only where something runs
-        from sweeps.executor import Resources
+        from sweeps.running.driver import drive, settle  # Ray and MLflow: only where something runs
+        from sweeps.running.executor import Resources
 
         resources = Resources(cpus=cpus_per_trial, gpus=gpus_per_trial, max_concurrent=max_concurrent)
         console = Console(stderr=True, quiet=not progress)

@@ -1,0 +1,5 @@
+"""`python -m sweeps.cli`."""
+
+from sweeps.cli import main
+
+main()

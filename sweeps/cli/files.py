@@ -1,0 +1,137 @@
+"""Commands about a study file, before anything runs: init, validate, plan, schema."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sweeps.cli.output import Document, DocumentOption, count, format_seconds, show_json, show_rows
+from sweeps.errors import SpecError
+from sweeps.planning.plan import Plan, make_plan
+from sweeps.planning.speed import GivenRate, Speed
+from sweeps.spec import StudySpec
+from sweeps.spec.schema import study_schema
+from sweeps.spec.space import num_trials
+
+FileArgument = Annotated[Path, typer.Argument(help="Study file (YAML).", show_default=False)]
+
+_TEMPLATE = """\
+# A study: everything that decides its outcome. Check it with `lagsweep validate`, price it with `lagsweep plan`.
+name: {name}
+task: {task}                # or any registered Gymnasium id that reports a cost
+algorithm: ppo_lagrangian
+cost_limit: 25.0            # undiscounted cost per episode
+env_steps: 400_000          # per seed
+seeds: 3                    # seeds 0, 1 and 2; a list names them
+hyperparameters:
+  preset: desk              # paper, desk or smoke; any hyperparameter may be given beside it
+arms:                       # one or several, each with its own update of the multiplier
+  fixed:
+    lagrangian: {{update: fixed}}
+    search: {{kind: grid, multiplier: [0, 0.1, 0.5, 1, 2]}}   # the word paper stands for the published grid
+  ga:
+    lagrangian: {{update: ga}}
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands of this module."""
+    for command in (init, validate, plan, schema):
+        app.command()(command)
+
+
+def init(
+    file: Annotated[Path, typer.Argument(help="File to write.")] = Path("study.yaml"),
+    task: Annotated[str, typer.Option(help="Task of the study.")] = "Circle1",
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+) -> None:
+    """Write a commented study file to start from."""
+    if file.exists() and not force:
+        raise SpecError(f"{file} exists.", code="file-exists", help="give another name, or --force to replace it")
+    text = _TEMPLATE.format(name=file.stem, task=task)
+    StudySpec.from_text(text, str(file))
+    file.write_text(text, encoding="utf-8")
+    typer.echo(f"wrote {file}; next: lagsweep plan {file}")
+
+
+def validate(file: FileArgument, output: DocumentOption = Document.TABLE) -> None:
+    """Check a study file; nothing is started."""
+    spec = StudySpec.from_yaml(file)
+    trials = {name: num_trials(arm) for name, arm in spec.arms.items()}
+    seeds = len(spec.seed_list)
+    if output == "json":
+        show_json({"valid": True, "name": spec.name, "sha256": spec.sha256, "trials": trials, "seeds": seeds})
+        return
+    arms = ", ".join(f"{name} ({number})" for name, number in trials.items())
+    what = f"{count(sum(trials.values()), 'trial')} × {count(seeds, 'seed')} in {count(len(trials), 'arm')}"
+    typer.echo(f"{file}: valid. {what}: {arms}")
+
+
+def plan(
+    file: FileArgument,
+    measure: Annotated[bool, typer.Option(help="Train for a few seconds to price the study.")] = True,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001, help="Env steps per second and core, all seeds of a trial together; not measured then."
+        ),
+    ] = None,
+    cores: Annotated[int | None, typer.Option(min=1, help="Cores to plan for; default: those of this machine.")] = None,
+    cpus_per_trial: Annotated[float, typer.Option(min=0.01, help="Cores that a trial reserves.")] = 1.0,
+    max_concurrent: Annotated[int | None, typer.Option(min=1, help="Most trials at once.")] = None,
+    output: DocumentOption = Document.TABLE,
+) -> None:
+    """Show the trials of a study and what they cost, before anything is spent."""
+    spec = StudySpec.from_yaml(file)
+    result = make_plan(
+        spec,
+        cores=cores or len(os.sched_getaffinity(0)),
+        cpus_per_trial=cpus_per_trial,
+        max_concurrent=max_concurrent,
+        speed=_speed(spec, rate, measure),
+    )
+    if output == "json":
+        show_json(result.to_dict())
+    else:
+        _show_plan(result)
+
+
+def schema() -> None:
+    """Print the JSON Schema of the study file, for editors."""
+    show_json(study_schema())
+
+
+def _speed(spec: StudySpec, rate: float | None, measure: bool) -> Speed | None:
+    if rate is not None:
+        return GivenRate(rate)
+    if not measure:
+        return None
+    from sweeps.planning.calibration import measure_speed  # torch and RLlib: seconds
+
+    typer.echo("measuring the speed of this machine; --no-measure skips it", err=True)
+    return measure_speed(spec)
+
+
+def _show_plan(plan: Plan) -> None:
+    steps = f"{plan.horizon:,} steps an episode" if plan.horizon else "no time limit"
+    typer.echo(f"{plan.study}: {plan.task} ({plan.environment} environments, {steps})")
+    rows = [
+        {
+            "arm": arm.name,
+            "update": arm.update,
+            "search": arm.search,
+            "trials": arm.trials,
+            "seeds": len(plan.seeds),
+            "env steps": arm.env_steps,
+            "core time": None if arm.cpu_s is None else format_seconds(arm.cpu_s),
+        }
+        for arm in plan.arms
+    ]
+    show_rows(rows, Document.TABLE)
+    where = f"{plan.concurrent} at once on {count(plan.cores, 'core')}"
+    typer.echo(f"{count(plan.trials, 'trial')}, {where}; {plan.env_steps:,} env steps")
+    if plan.duration_s is not None and plan.cpu_s is not None:
+        typer.echo(f"expected: {format_seconds(plan.duration_s)}, {plan.cpu_s / 3600:.2f} core hours ({plan.speed})")
+    for note in plan.notes:
+        typer.echo(f"note: {note}")

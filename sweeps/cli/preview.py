@@ -1,0 +1,142 @@
+"""The command `preview`: what multiplier updates do to costs, without training."""
+
+import csv
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sweeps.cli.output import Output, OutputOption, show_json, show_rows
+from sweeps.errors import SpecError
+
+if TYPE_CHECKING:  # torch and Matplotlib: two seconds that no other command shall pay
+    from sweeps.preview import Curve
+    from sweeps.preview.inputs import Subject
+
+FIGURE = Path("lagsweep-preview.png")
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command of this module."""
+    app.command()(preview)
+
+
+def preview(
+    study: Annotated[Path | None, typer.Argument(help="Study file (YAML) whose updates to draw.")] = None,
+    update: Annotated[
+        list[str] | None, typer.Option(help="An update, such as pid or pid:kp=0.2,ki=0.01; several may be given.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="A hyperparameter of every --update: name=value.")
+    ] = None,
+    cost_limit: Annotated[float | None, typer.Option(help="Cost limit; default: the study's, else 25.")] = None,
+    costs: Annotated[str | None, typer.Option(help="Cost of each iteration: 60,55,48, or a CSV file.")] = None,
+    costs_of: Annotated[str | None, typer.Option(help="A run whose costs to take: STUDY/TRIAL/SEED.")] = None,
+    storage: Annotated[Path, typer.Option(envvar="LAGSWEEP_STORAGE", help="Storage folder of that run.")] = Path(
+        "lagsweep-runs"
+    ),
+    free_cost: Annotated[float | None, typer.Option(help="Plant: cost at λ = 0; default: 2.4 × the limit.")] = None,
+    half_at: Annotated[float, typer.Option(help="Plant: the λ that halves the cost.")] = 1.0,
+    response: Annotated[float, typer.Option(help="Plant: share of the gap that closes per iteration.")] = 0.1,
+    noise: Annotated[float, typer.Option(help="Plant: standard deviation of the measured cost.")] = 0.0,
+    iterations: Annotated[int, typer.Option(help="Plant: iterations to draw.")] = 200,
+    figure: Annotated[
+        Path | None, typer.Option(help=f"Figure to write (.png, .svg, .pdf); with a table {FIGURE} by default.")
+    ] = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Draw λ over iterations for given costs, or for a simple plant that answers to λ; nothing is trained."""
+    from sweeps.preview import curve_label, default_plant, preview_curve
+
+    subjects, notes = _subjects(study, update or [], settings or [])
+    given = _costs(costs, costs_of, storage)
+    curves: list[Curve] = []
+    for subject in subjects:
+        limit = cost_limit if cost_limit is not None else subject.cost_limit if subject.cost_limit is not None else 25.0
+        plant = replace(default_plant(limit), half_at=half_at, response=response, noise=noise, iterations=iterations)
+        plant = plant if free_cost is None else replace(plant, free_cost=free_cost)
+        label = curve_label(subject.parameters)
+        label = label if len({s.cost_limit for s in subjects}) == 1 else f"{label} cost_limit={limit:g}"
+        curves.append(preview_curve(subject.parameters, limit, given, plant=plant, label=label))
+    target = figure or (FIGURE if output == "table" else None)
+    if target is not None:
+        _draw(curves, target)
+    _show(curves, output, by_name=study is not None or len(curves) > 1, with_cost=given is None)
+    for note in [*notes, *_causes(curves), *([] if target is None else [f"figure: {target}"])]:
+        typer.echo(note, err=output != "table")
+
+
+def _subjects(study: Path | None, updates: list[str], settings: list[str]) -> "tuple[list[Subject], list[str]]":
+    from sweeps.preview.inputs import parse_update, study_subjects
+    from sweeps.spec import StudySpec
+
+    if settings and not updates:
+        raise SpecError("`--set` needs an `--update`.", code="usage", help="for example --update pid --set kp=0.1")
+    subjects, notes = study_subjects(StudySpec.from_yaml(study)) if study is not None else ([], [])
+    limit = subjects[0].cost_limit if subjects else None
+    subjects += [replace(parse_update(update, settings), cost_limit=limit) for update in updates]
+    if not subjects:
+        message = "there is nothing to preview."
+        raise SpecError(message, code="usage", help="give a study file, or --update ga, --update pid, …")
+    return subjects, notes
+
+
+def _costs(costs: str | None, costs_of: str | None, storage: Path) -> list[float] | None:
+    from sweeps.preview.inputs import read_costs, run_costs
+
+    if costs is not None and costs_of is not None:
+        raise SpecError("`--costs` and `--costs-of` exclude each other.", code="usage")
+    if costs_of is not None:
+        return run_costs(storage, costs_of)
+    return None if costs is None else read_costs(costs)
+
+
+def _draw(curves: "list[Curve]", path: Path) -> None:
+    if path.suffix.lower() not in {".png", ".svg", ".pdf"}:
+        raise SpecError(f"a figure must end with .png, .svg or .pdf, but got {path}.", code="out-of-range")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    from sweeps.preview.figure import draw
+
+    draw(curves, path)
+
+
+def _causes(curves: "list[Curve]") -> list[str]:
+    from algorithms.functional.findings import findings
+
+    return [
+        f"{curve.label}: {finding.message}"
+        for curve in curves
+        for finding in findings(
+            curve.multiplier,
+            curve.cost,
+            curve.limit,
+            multiplier_max=curve.parameters.model_dump().get("multiplier_max"),
+        )
+    ]
+
+
+def _show(curves: "list[Curve]", output: Output, *, by_name: bool, with_cost: bool) -> None:
+    if output == "json":
+        shown: list[dict[str, Any]] = [
+            {"multiplier": curve.multiplier, **({"cost": curve.cost} if with_cost else {})} for curve in curves
+        ]
+        show_json({curve.label: data for curve, data in zip(curves, shown, strict=True)} if by_name else shown[0])
+    elif output == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(["update", "iteration", "cost", "cost_limit", "multiplier"])
+        for curve in curves:
+            lines = zip(curve.cost, curve.limit, curve.multiplier, strict=True)
+            writer.writerows([curve.label, number, *line] for number, line in enumerate(lines, start=1))
+    else:
+        rows = [{"update": curve.label, **_readable(curve)} for curve in curves]
+        show_rows(rows, Output.TABLE)
+
+
+def _readable(curve: "Curve") -> dict[str, Any]:
+    summary = curve.summary()
+    shares = {"over limit": f"{summary.pop('violations'):.0%}"}
+    names = {"multiplier": "last λ", "largest": "largest λ", "cost": "last cost", "total_variation": "λ travelled"}
+    rest = {names.get(name, name): None if value != value else value for name, value in summary.items()}  # NaN: a dash
+    return {**rest, **shares}

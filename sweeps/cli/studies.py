@@ -1,0 +1,256 @@
+"""Commands about studies in a storage folder: run, resume, retry, list, status, trials, best, report, ui."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sweeps.cli.output import (
+    Document,
+    DocumentOption,
+    Output,
+    OutputOption,
+    count,
+    format_interval,
+    show_json,
+    show_rows,
+    show_table,
+)
+from sweeps.errors import ExitCode
+from sweeps.records import State, Trial
+from sweeps.spec import StudySpec
+
+if TYPE_CHECKING:  # SQLAlchemy, and later Ray and MLflow: only what a command needs is imported
+    from sweeps.analysis.report import Report
+    from sweeps.study import Status, Study
+
+NameArgument = Annotated[str, typer.Argument(help="Name of the study.", show_default=False)]
+StorageOption = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="LAGSWEEP_STORAGE", help="Folder of ledger, MLflow store and studies; default: ./lagsweep-runs."
+    ),
+]
+ConcurrentOption = Annotated[int | None, typer.Option(min=1, help="Most trials at once; default: as many as fit.")]
+CpusOption = Annotated[float, typer.Option(min=0.01, help="CPU cores that a trial reserves.")]
+GpusOption = Annotated[float, typer.Option(min=0.0, help="GPUs that a trial reserves; a fraction shares one.")]
+AddressOption = Annotated[
+    str | None, typer.Option(help="Address of a Ray cluster; default: RAY_ADDRESS, else this machine.")
+]
+ReportOption = Annotated[bool, typer.Option(help="Write the report at the end.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands of this module."""
+    for command in (run, resume, retry, list_, status, trials, best, report, ui):
+        app.command(command.__name__.rstrip("_"))(command)
+
+
+def run(
+    file: Annotated[Path, typer.Argument(help="Study file (YAML).", show_default=False)],
+    name: Annotated[str | None, typer.Option(help="Another name than the file's, to run it anew.")] = None,
+    storage: StorageOption = None,
+    max_concurrent: ConcurrentOption = None,
+    cpus_per_trial: CpusOption = 1.0,
+    gpus_per_trial: GpusOption = 0.0,
+    address: AddressOption = None,
+    report: ReportOption = True,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Run a study; the same file again goes on where it stopped."""
+    spec = StudySpec.from_yaml(file)
+    if name is not None:
+        spec = spec.renamed(name)
+    from sweeps.study import create_study
+
+    study = create_study(spec, storage, if_exists="load")
+    study.run(max_concurrent, cpus_per_trial, gpus_per_trial, address)
+    _finish(study, output, report)
+
+
+def resume(
+    name: NameArgument,
+    storage: StorageOption = None,
+    max_concurrent: ConcurrentOption = None,
+    cpus_per_trial: CpusOption = 1.0,
+    gpus_per_trial: GpusOption = 0.0,
+    address: AddressOption = None,
+    report: ReportOption = True,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Go on with a study that was stopped or killed, from its last checkpoints."""
+    study = _load(name, storage)
+    study.run(max_concurrent, cpus_per_trial, gpus_per_trial, address)
+    _finish(study, output, report)
+
+
+def retry(
+    name: NameArgument,
+    storage: StorageOption = None,
+    max_concurrent: ConcurrentOption = None,
+    cpus_per_trial: CpusOption = 1.0,
+    gpus_per_trial: GpusOption = 0.0,
+    address: AddressOption = None,
+    report: ReportOption = True,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Run failed trials again, from their last checkpoints, and whatever else waits."""
+    study = _load(name, storage)
+    study.retry(
+        max_concurrent=max_concurrent, cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial, address=address
+    )
+    _finish(study, output, report)
+
+
+def list_(storage: StorageOption = None, output: OutputOption = Output.TABLE) -> None:
+    """List the studies of a storage folder."""
+    from sweeps.study import list_studies
+
+    rows = [
+        {
+            "study": study.name,
+            "task": study.spec.task,
+            **{state.lower(): number for state, number in study.status().counts.items()},
+        }
+        for study in list_studies(storage)
+    ]
+    show_rows(rows, output)
+
+
+def status(name: NameArgument, storage: StorageOption = None, output: DocumentOption = Document.TABLE) -> None:
+    """Show how a study stands."""
+    now = _load(name, storage).status()
+    data = _describe_status(now)
+    if output == "json":
+        show_json(data)
+        return
+    counts = ", ".join(f"{number} {state}" for state, number in data["trials"].items() if number)
+    typer.echo(f"{now.name}: {'finished' if now.is_finished else 'not finished'}; trials: {counts}")
+    done = now.env_steps / max(now.env_steps_total, 1)
+    typer.echo(f"env steps: {now.env_steps:,} of {now.env_steps_total:,} ({done:.0%})")
+    if now.holder is not None:
+        typer.echo(f"driver: process {now.holder.pid} on {now.holder.host}")
+    if now.best is not None:
+        typer.echo(f"best feasible: trial {now.best.number}, return {format_interval(now.best.mean_return)}")
+
+
+def trials(name: NameArgument, storage: StorageOption = None, output: OutputOption = Output.TABLE) -> None:
+    """Show the trials of a study; intervals are 95 % t-intervals over seeds."""
+    _show_trials(_load(name, storage), output)
+
+
+def best(name: NameArgument, storage: StorageOption = None, output: DocumentOption = Document.TABLE) -> None:
+    """Show the feasible trial with the highest return."""
+    trial = _load(name, storage).best_trial
+    if output == "json":
+        show_json(_describe_trial(trial))
+    else:
+        typer.echo(_name_best(trial))
+
+
+def report(name: NameArgument, storage: StorageOption = None, output: DocumentOption = Document.TABLE) -> None:
+    """Write the report of a study: its table, its figures and their data."""
+    written = _write_report(_load(name, storage))
+    if output == "json":
+        show_json({"best": written.best, "files": [str(file) for file in written.files]})
+    else:
+        _show_report(written)
+
+
+def ui(
+    storage: StorageOption = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="First port to try, on this machine only.")] = 5000,
+) -> None:
+    """Serve MLflow's interface to the studies of a storage folder, until Ctrl-C."""
+    from sweeps.storage import storage_folder
+    from sweeps.tracking.ui import serve
+
+    serve(storage_folder(storage), port)
+
+
+def _load(name: str, storage: Path | None) -> "Study":
+    from sweeps.study import load_study
+
+    return load_study(name, storage)
+
+
+def _finish(study: "Study", output: Output, report: bool) -> None:
+    """Shows what a run gave, and ends with the exit code that says how it went."""
+    written = _write_report(study) if report else None
+    now = study.status()
+    if output != "table" or written is None:
+        _show_trials(study, output)
+    if output == "table":
+        if written is not None:
+            _show_report(written)
+        else:
+            typer.echo(_name_best(now.best) if now.best else "no feasible trial")
+        typer.echo(f"metrics: lagsweep ui --storage {study.storage}")
+    failed = now.counts[State.FAIL]
+    if failed:
+        help = f"`lagsweep trials {study.name}` says why, `lagsweep retry {study.name}` runs them again"
+        typer.echo(f"{count(failed, 'trial')} failed: {help}", err=True)
+        raise typer.Exit(ExitCode.FAILED_TRIALS)
+    if now.best is None:
+        raise typer.Exit(ExitCode.NO_FEASIBLE_TRIAL)
+
+
+def _write_report(study: "Study") -> "Report":
+    from sweeps.analysis.report import write_report
+
+    return write_report(study)
+
+
+def _show_report(report: "Report") -> None:
+    show_table(report.table)
+    for line in (report.best, *report.missing, f"report: {report.folder}"):
+        typer.echo(line)
+
+
+def _show_trials(study: "Study", output: Output) -> None:
+    if output == "csv":
+        typer.echo(study.trials_dataframe().to_csv(index=False), nl=False)
+    elif output == "json":
+        show_json([_describe_trial(trial) for trial in study.trials])
+    else:
+        show_rows([_row(trial, list(study.spec.cost_limits)) for trial in study.trials], output, study.name)
+
+
+def _row(trial: Trial, costs: list[str]) -> dict[str, Any]:
+    """A trial as a row of the terminal's table; λ is the mean over seeds of the last multiplier."""
+    row: dict[str, Any] = {"trial": trial.number, "arm": trial.arm, "parameters": _write_params(trial)}
+    for cost in costs:
+        last = [run.multiplier[cost] for run in trial.seed_runs if run.multiplier is not None]
+        row["λ" if len(costs) == 1 else f"λ {cost}"] = sum(last) / len(last) if last else None
+    row["return"] = format_interval(trial.mean_return)
+    row |= {cost: format_interval((trial.mean_cost or {}).get(cost)) for cost in costs}
+    return row | {"feasible": trial.feasible, "state": trial.failure or trial.state.value}
+
+
+def _write_params(trial: Trial) -> str:
+    values = ((name, f"{value:.4g}" if isinstance(value, float) else value) for name, value in trial.params.items())
+    return " ".join(f"{name}={value}" for name, value in values) or "–"
+
+
+def _name_best(trial: Trial) -> str:
+    costs = ", ".join(f"{name} {format_interval(value)}" for name, value in (trial.mean_cost or {}).items())
+    which = f"{trial.arm}, {_write_params(trial)}" if trial.params else trial.arm
+    return f"best feasible: trial {trial.number} ({which}): return {format_interval(trial.mean_return)}, {costs}"
+
+
+def _describe_trial(trial: Trial) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return asdict(trial)
+
+
+def _describe_status(now: "Status") -> dict[str, Any]:
+    return {
+        "name": now.name,
+        "finished": now.is_finished,
+        "trials": {state.lower(): number for state, number in now.counts.items()},
+        "env_steps": now.env_steps,
+        "env_steps_total": now.env_steps_total,
+        "driver": {"pid": now.holder.pid, "host": now.holder.host} if now.holder else None,
+        "best": _describe_trial(now.best) if now.best else None,
+    }

@@ -1,0 +1,223 @@
+"""What a study will do and what it will cost, before anything is spent."""
+
+import heapq
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from environments.tasks import find_task
+from sweeps.errors import SpecError
+from sweeps.planning.speed import Speed, trained_steps
+from sweeps.spec import Arm, RunSpec, StudySpec
+from sweeps.spec.search import Choices, OptunaSearch, Range
+from sweeps.spec.space import grid_points, num_trials
+
+
+@dataclass(frozen=True)
+class ArmPlan:
+    """What an arm will do.
+
+    Attributes:
+        name: The arm.
+        update: Its multiplier update.
+        search: How its trials are chosen, for a reader.
+        trials: Number of trials.
+        env_steps: Env steps of all its trials and seeds.
+        cpu_s: Core seconds of all its trials, or None without a speed.
+    """
+
+    name: str
+    update: str
+    search: str
+    trials: int
+    env_steps: int
+    cpu_s: float | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a study will do.
+
+    Attributes:
+        study: Its name.
+        sha256: Hash of its specification.
+        task: Gymnasium id, or id of an analytic task.
+        environment: Which implementation steps it: navigation (the fast path), gymnasium or analytic.
+        horizon: Steps of an episode, or None.
+        arms: One each.
+        seeds: Seeds of every trial.
+        trials: Trials of all arms.
+        env_steps: Env steps of all trials and seeds.
+        cores: Cores that it is planned for.
+        concurrent: Trials at once on them.
+        speed: Where the durations come from, or None without them.
+        cpu_s: Core seconds in all, or None.
+        duration_s: Expected seconds until the last trial ends, or None.
+        notes: What a user should know before starting.
+    """
+
+    study: str
+    sha256: str
+    task: str
+    environment: str
+    horizon: int | None
+    arms: tuple[ArmPlan, ...]
+    seeds: tuple[int, ...]
+    trials: int
+    env_steps: int
+    cores: int
+    concurrent: int
+    speed: str | None
+    cpu_s: float | None
+    duration_s: float | None
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for `--output json`."""
+        return asdict(self)
+
+
+def make_plan(
+    spec: StudySpec, *, cores: int, cpus_per_trial: float = 1.0, max_concurrent: int | None = None, speed: Speed | None
+) -> Plan:
+    """Plans a study.
+
+    Args:
+        spec: The study.
+        cores: Cores that it may use.
+        cpus_per_trial: Cores that each trial reserves.
+        max_concurrent: Most trials at once, or None for as many as fit.
+        speed: How fast a trial runs, or None to leave durations out.
+
+    Returns:
+        The plan.
+
+    Raises:
+        SpecError: If the task's environments cannot be built.
+    """
+    environment, saves_state = _probe_environment(spec)
+    runs = {name: planned_runs(spec, name) for name in spec.arms}
+    seconds = {
+        name: [speed.trial_seconds(run, len(spec.seed_list)) for run in of_arm] if speed else None
+        for name, of_arm in runs.items()
+    }
+    every_second = None if speed is None else [second for of_arm in seconds.values() for second in of_arm or ()]
+    trials = sum(len(of_arm) for of_arm in runs.values())
+    concurrent = max(1, min(trials, int(cores / cpus_per_trial), max_concurrent or trials))
+    arms = tuple(_plan_arm(spec, name, runs[name], seconds[name]) for name in spec.arms)
+    return Plan(
+        study=spec.name,
+        sha256=spec.sha256,
+        task=find_task(spec.task).env_id,
+        environment=environment,
+        horizon=find_task(spec.task).horizon,
+        arms=arms,
+        seeds=spec.seed_list,
+        trials=trials,
+        env_steps=sum(arm.env_steps for arm in arms),
+        cores=cores,
+        concurrent=concurrent,
+        speed=speed.source if speed else None,
+        cpu_s=None if every_second is None else sum(every_second),
+        duration_s=None
+        if speed is None or every_second is None
+        else speed.start_s + makespan(every_second, concurrent),
+        notes=tuple(_notes(spec, runs, saves_state)),
+    )
+
+
+def planned_runs(spec: StudySpec, arm: str) -> list[RunSpec]:
+    """The configurations that an arm will run; of an Optuna search as many of a typical one.
+
+    Args:
+        spec: The study.
+        arm: Name of the arm.
+
+    Returns:
+        One a trial.
+    """
+    search = spec.arms[arm].search
+    if isinstance(search, OptunaSearch):
+        typical = {name: _middle(where) for name, where in search.space.items()}
+        return [spec.resolve(arm, typical)] * search.trials
+    return [spec.resolve(arm, point) for point in grid_points(spec.arms[arm])]
+
+
+def makespan(seconds: Sequence[float], slots: int) -> float:
+    """Seconds until the last trial ends if each starts, in order, as soon as one of the slots is free.
+
+    Args:
+        seconds: Duration of each trial.
+        slots: Trials at once, at least 1.
+
+    Returns:
+        Seconds.
+
+    Examples:
+        >>> makespan([3.0, 1.0, 1.0, 2.0], 2)  # 3 | 1 1, then 2 where 1 1 ended
+        4.0
+    """
+    free = [0.0] * slots
+    for second in seconds:
+        heapq.heapreplace(free, free[0] + second)
+    return max(free)
+
+
+def _plan_arm(spec: StudySpec, name: str, runs: list[RunSpec], seconds: list[float] | None) -> ArmPlan:
+    arm = spec.arms[name]
+    return ArmPlan(
+        name=name,
+        update=arm.lagrangian.update,
+        search=_describe_search(arm),
+        trials=len(runs),
+        env_steps=sum(trained_steps(run) for run in runs) * len(spec.seed_list),
+        cpu_s=None if seconds is None else sum(seconds),
+    )
+
+
+def _describe_search(arm: Arm) -> str:
+    if arm.search is None:
+        return "one configuration"
+    if isinstance(arm.search, OptunaSearch):
+        return f"{arm.search.sampler}: {', '.join(arm.search.space)}"
+    return "grid: " + " × ".join(f"{len(values)} {name}" for name, values in arm.search.axes.items())
+
+
+def _middle(where: Range | Choices) -> Any:
+    if isinstance(where, Choices):
+        return where.choices[len(where.choices) // 2]
+    if where.step is not None:
+        return where.low + where.step * (round((where.high - where.low) / where.step) // 2)
+    middle = math.sqrt(where.low * where.high) if where.log else (where.low + where.high) / 2
+    return round(middle) if where.type == "int" else middle
+
+
+def _probe_environment(spec: StudySpec) -> tuple[str, bool]:
+    """Builds one environment, which shows that the task can be built and has the costs that are limited."""
+    from environments.make import make_batch  # MuJoCo takes a second to import
+
+    try:
+        batch = make_batch(spec.task, num_envs=1, seeds=[0], cost_names=tuple(spec.cost_limits))
+    except (ValueError, ImportError) as error:
+        raise SpecError(f"{spec.task} cannot be built: {error}", code="environment", path=("task",)) from error
+    try:
+        return batch.kind, batch.saves_state
+    finally:
+        batch.close()
+
+
+def _notes(spec: StudySpec, runs: dict[str, list[RunSpec]], saves_state: bool) -> list[str]:
+    notes: list[str] = []
+    if not saves_state:
+        notes.append("a continued trial restarts its episodes: these environments cannot save their state")
+    every_run = [run for of_arm in runs.values() for run in of_arm]
+    over = max(trained_steps(run) - run.env_steps for run in every_run)
+    if over:
+        notes.append(f"whole iterations are run: up to {over:,} env steps more than env_steps")
+    horizon, shortest = find_task(spec.task).horizon, min(run.env_steps // run.ppo.num_envs for run in every_run)
+    if horizon is not None and shortest < horizon:
+        notes.append(f"an environment makes {shortest:,} steps, less than an episode of {horizon:,}: perhaps no return")
+    if sum(num_trials(arm) for arm in spec.arms.values()) > 1 and len(spec.seed_list) == 1:
+        notes.append("one seed gives no interval: differences between trials cannot be told from chance")
+    return notes

@@ -1,0 +1,1 @@
+"""From the ledger to Ray Tune and back: executions, checkpoints, results."""

@@ -1,0 +1,117 @@
+"""A driver's life: it learns what earlier drivers left, runs what waits, and leaves the study in order."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+# SQLAlchemy asks its ORM about some bound values, and fails while MLflow's thread is just importing it.
+import sqlalchemy.orm  # noqa: F401  # pyright: ignore[reportUnusedImport]
+from rich.console import Console
+
+from sweeps.history import read_history
+from sweeps.ledger import Writer
+from sweeps.records import State
+from sweeps.running.checkpoints import Cadence
+from sweeps.running.executor import Resources, run_executions
+from sweeps.running.progress import Progress
+from sweeps.running.recorder import Recorder
+from sweeps.spec import StudySpec
+from sweeps.tracking import Tracker
+from sweeps.tracking.shipped import SavedOffset
+from sweeps.tracking.spool import SPOOL_NAME, read_id
+from sweeps.tracking.store import find_store
+
+
+def drive(
+    spec: StudySpec,
+    writer: Writer,
+    *,
+    storage: Path,
+    folder: Path,
+    counts: Mapping[State, int],
+    resources: Resources,
+    cadence: Cadence,
+    address: str | None,
+    console: Console,
+) -> None:
+    """Runs a study until nothing is left.
+
+    Args:
+        spec: The study.
+        writer: The right to write it, after `take_over`.
+        storage: The storage folder.
+        folder: The study's folder.
+        counts: Trials by state, those that are still to be suggested among the waiting ones.
+        resources: What a trial takes.
+        cadence: When workers take checkpoints.
+        address: Ray's address, or None.
+        console: Where to show progress.
+
+    Raises:
+        KeyboardInterrupt: If Ctrl-C ended it; what was running waits then for another attempt.
+        SweepError: If Ray cannot be reached, or another driver took over.
+    """
+    trials = writer.ledger.trials(writer.study)
+    finished = [trial for trial in trials if trial.state.is_finished]
+    unfinished = {trial.number for trial in trials if not trial.state.is_finished}
+    history, unreported = read_history(folder / SPOOL_NAME, unfinished, finished)
+    progress = Progress(
+        spec.name,
+        console,
+        counts=counts,
+        env_steps=spec.env_steps,
+        num_seeds=len(spec.seed_list),
+        env_steps_done=sum(run.env_steps for t in trials if t.state is not State.FAIL for run in t.seed_runs),
+    )
+    tracker = _tracker(spec, storage, folder)
+    recorder = Recorder(writer, tracker, history, progress)
+    with ExitStack() as cleanup:  # the last first, each whatever the others do
+        tracker.start()
+        cleanup.callback(tracker.close)
+        for trial in unreported:
+            tracker.trial_finished(trial)
+        progress.start()
+        cleanup.callback(progress.stop)
+        cleanup.callback(recorder.release_started)
+        run_executions(
+            writer,
+            spec,
+            recorder,
+            checkpoints=folder / "checkpoints",
+            cadence=cadence,
+            resources=resources,
+            address=address,
+        )
+
+
+def settle(spec: StudySpec, writer: Writer, *, storage: Path, folder: Path) -> None:
+    """Tells MLflow what an earlier driver could not, for a study in which nothing is left to run.
+
+    Args:
+        spec: The study.
+        writer: The right to write it.
+        storage: The storage folder.
+        folder: The study's folder.
+    """
+    spool = folder / SPOOL_NAME
+    _, unreported = read_history(spool, set(), writer.ledger.trials(writer.study))
+    if not unreported and _is_sent(spool, storage):
+        return
+    tracker = _tracker(spec, storage, folder)
+    tracker.start()
+    try:
+        for trial in unreported:
+            tracker.trial_finished(trial)
+    finally:
+        tracker.close()
+
+
+def _tracker(spec: StudySpec, storage: Path, folder: Path) -> Tracker:
+    store = find_store(storage)
+    tags = {"spec_sha256": spec.sha256}
+    return Tracker(folder, store.uri, store.artifact_root, spec.name, spec.to_yaml(), tags)
+
+
+def _is_sent(spool: Path, storage: Path) -> bool:
+    size = spool.stat().st_size
+    return SavedOffset(spool.parent, find_store(storage).uri, read_id(spool)).load(size) == size

@@ -1,0 +1,171 @@
+"""Runs the executions of a study on Ray Tune, on this machine or on the cluster at an address."""
+
+import signal
+import tempfile
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import ray
+from ray import tune
+from ray.tune.experiment import Trial as TuneTrial
+
+from sweeps.errors import SweepError
+from sweeps.ledger import Writer
+from sweeps.running.checkpoints import Cadence
+from sweeps.running.execution import ExecutionTrainable
+from sweeps.running.ray_session import connected, environment
+from sweeps.running.recorder import Recorder, assignment_of
+from sweeps.running.searcher import ExecutionSearcher
+from sweeps.running.stopping import StopWhenAsked
+from sweeps.spec import StudySpec
+
+_TUNE_ENVIRONMENT = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no CSV, JSON and TensorBoard files
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # ours lets iterations end
+    "TUNE_GLOBAL_CHECKPOINT_S": "inf",  # the ledger is the state; Tune's grows with every trial
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # the recorder says them in one line
+    "RAY_AIR_NEW_OUTPUT": "0",  # with verbose=0 the old output is the silent one
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # a task of the user's own module is imported from where the driver started
+}
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one execution takes, and how many run at once.
+
+    Attributes:
+        cpus: CPU cores.
+        gpus: GPUs; a fraction shares one.
+        max_concurrent: At most so many at once, or None: as many as fit.
+    """
+
+    cpus: float = 1.0
+    gpus: float = 0.0
+    max_concurrent: int | None = None
+
+    def __post_init__(self) -> None:
+        """Checks the values.
+
+        Raises:
+            ValueError: If one is out of range.
+        """
+        if not self.cpus > 0.0:
+            raise ValueError(f"`cpus_per_trial > 0` must hold, but got {self.cpus}.")
+        if not self.gpus >= 0.0:
+            raise ValueError(f"`gpus_per_trial >= 0` must hold, but got {self.gpus}.")
+        if self.max_concurrent is not None and self.max_concurrent < 1:
+            raise ValueError(f"`max_concurrent >= 1` must hold, but got {self.max_concurrent}.")
+
+
+def run_executions(
+    writer: Writer,
+    spec: StudySpec,
+    recorder: Recorder,
+    *,
+    checkpoints: Path,
+    cadence: Cadence,
+    resources: Resources,
+    address: str | None,
+) -> None:
+    """Runs everything that waits in the ledger or is still to be suggested, until nothing is left.
+
+    The first Ctrl-C lets running iterations end and be recorded; the second ends at once. Both leave a study that can
+    be resumed.
+
+    Args:
+        writer: The driver's right to write the study.
+        spec: The study.
+        recorder: Takes the results.
+        checkpoints: Folder of the study's checkpoints, absolute.
+        cadence: When workers take checkpoints.
+        resources: What an execution takes.
+        address: Ray's address; None takes RAY_ADDRESS, and without it a Ray of this process's own.
+
+    Raises:
+        KeyboardInterrupt: If Ctrl-C ended it.
+        SweepError: If Ray cannot be reached or has not the resources of one execution.
+    """
+    with environment(_TUNE_ENVIRONMENT), connected(address), _graceful_interrupt(recorder):
+        concurrent = _num_concurrent(resources)
+        searcher = ExecutionSearcher(
+            writer, spec, checkpoints=checkpoints, cadence=cadence, max_concurrent=concurrent, stop=recorder.stop
+        )
+        with (
+            environment({"TUNE_MAX_PENDING_TRIALS_PG": str(concurrent)}),
+            tempfile.TemporaryDirectory(prefix="lagsweep-tune-") as folder,
+        ):
+            _run_tune(searcher, recorder, resources, folder)
+    if recorder.stop.requested:
+        raise KeyboardInterrupt
+
+
+def _run_tune(searcher: ExecutionSearcher, recorder: Recorder, resources: Resources, folder: str) -> None:
+    try:
+        tune.run(
+            ExecutionTrainable,
+            name="study",
+            search_alg=searcher,
+            num_samples=-1,  # until the searcher is finished
+            resources_per_trial={"cpu": resources.cpus, "gpu": resources.gpus},
+            storage_path=folder,
+            callbacks=[recorder],
+            stop=StopWhenAsked(recorder.stop),
+            reuse_actors=True,
+            max_failures=0,
+            raise_on_failed_trial=False,
+            trial_name_creator=_name,
+            trial_dirname_creator=_name,
+            verbose=0,
+        )
+    except tune.TuneError:
+        if recorder.error is None:
+            raise
+    if recorder.error is not None:
+        raise recorder.error
+
+
+def _name(trial: TuneTrial) -> str:
+    execution = assignment_of(trial).execution
+    return f"t{execution.trial:04d}-a{execution.attempt}"
+
+
+@contextmanager
+def _graceful_interrupt(recorder: Recorder) -> Generator[None]:
+    """Turns the first Ctrl-C into a request to stop; the second is a KeyboardInterrupt."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may handle signals; a caller in another has its own way to interrupt
+        return
+
+    def request(number: int, frame: object) -> None:
+        recorder.stop.requested = True
+        recorder.say("Stopping after the running iterations; Ctrl-C again stops now. Both can be resumed.")
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, request)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _num_concurrent(resources: Resources) -> int:
+    """How many executions fit at once.
+
+    Raises:
+        SweepError: If not even one does.
+    """
+    available = ray.cluster_resources()
+    wanted = {"CPU": resources.cpus, "GPU": resources.gpus}
+    fitting = min(int(available.get(name, 0.0) / amount + 1e-9) for name, amount in wanted.items() if amount > 0.0)
+    if fitting < 1:
+        has = ", ".join(f"{name} {available.get(name, 0.0):g}" for name in wanted)
+        needs = ", ".join(f"{name} {amount:g}" for name, amount in wanted.items())
+        raise SweepError(
+            f"`a trial fits on Ray's resources` must hold, but a trial takes {needs} and Ray has {has}.",
+            code="no-resources",
+            help="lower --cpus-per-trial or --gpus-per-trial",
+        )
+    return fitting if resources.max_concurrent is None else min(fitting, resources.max_concurrent)

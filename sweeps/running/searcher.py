@@ -1,0 +1,129 @@
+"""Hands the executions of a study to Ray Tune: what waits in the ledger first, then what Optuna suggests."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ray.tune.search import Searcher
+
+from sweeps.ledger import NewTrial, Writer
+from sweeps.records import Execution, State, Trial
+from sweeps.running.checkpoints import Cadence, CheckpointStore, trial_folder
+from sweeps.running.execution import ASSIGNMENT, Assignment
+from sweeps.running.sampler import suggest
+from sweeps.running.stopping import Stop
+from sweeps.spec import StudySpec
+from sweeps.spec.search import OptunaSearch
+from sweeps.spec.space import trial_key
+
+
+class ExecutionSearcher(Searcher):
+    """Tune's source of trials. Its state is the ledger's; it holds a URL, not a connection, and may be pickled.
+
+    Args:
+        writer: The driver's right to write the study.
+        spec: The study.
+        checkpoints: Folder of the study's checkpoints, absolute.
+        cadence: When a worker takes a checkpoint.
+        max_concurrent: Executions that are handed out and not finished, at most. More would wait inside Tune, where a
+            suggestion grows stale.
+        stop: Says when to hand out nothing more.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        spec: StudySpec,
+        *,
+        checkpoints: Path,
+        cadence: Cadence,
+        max_concurrent: int,
+        stop: Stop,
+    ) -> None:
+        super().__init__()
+        self._writer = writer
+        self._spec = spec
+        self._checkpoints = checkpoints
+        self._cadence = cadence
+        self._max_concurrent = max_concurrent
+        self._stop = stop
+        self._live: dict[str, Execution] = {}
+
+    def suggest(self, trial_id: str) -> Mapping[str, Any] | str | None:  # pyright: ignore[reportIncompatibleMethodOverride] - Ray's annotation leaves out its own FINISHED
+        """The next execution.
+
+        Args:
+            trial_id: Tune's id of the trial that will run it.
+
+        Returns:
+            Tune's config; None while there is nothing to hand out but something still runs; FINISHED, which Tune
+            takes as final, once nothing runs either or the driver is asked to end.
+        """
+        if self._stop.requested:
+            return Searcher.FINISHED
+        if len(self._live) >= self._max_concurrent:
+            return None
+        trial = self._next_trial()
+        if trial is None:
+            return None if self._live else Searcher.FINISHED
+        seeds = [run.seed for run in trial.seed_runs if run.state is not State.COMPLETE]
+        folder = trial_folder(self._checkpoints, trial.number)
+        newest = CheckpointStore(folder, seeds).newest()
+        execution = self._writer.ask(trial.number, seeds, None if newest is None else str(newest))
+        self._live[trial_id] = execution
+        run = self._spec.resolve(trial.arm, trial.params)
+        return {ASSIGNMENT: Assignment(execution, run, str(folder), self._cadence)}
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Frees the execution's place; what became of it is the recorder's to write.
+
+        Args:
+            trial_id: Tune's id of the trial.
+            result: Its last result.
+            error: Whether it failed.
+        """
+        self._live.pop(trial_id, None)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Writes nothing: the ledger has it all.
+
+        Args:
+            checkpoint_path: Where Tune would want it.
+        """
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Reads nothing: the ledger has it all.
+
+        Args:
+            checkpoint_path: Where Tune would have it.
+        """
+
+    def _next_trial(self) -> Trial | None:
+        running = [execution.trial for execution in self._live.values()]
+        waiting = self._writer.ledger.next_waiting(self._writer.study, without=running)
+        return waiting or self._suggested_trial()
+
+    def _suggested_trial(self) -> Trial | None:
+        ledger, study = self._writer.ledger, self._writer.study
+        for name, arm in self._spec.arms.items():
+            if not isinstance(arm.search, OptunaSearch):
+                continue
+            if sum(ledger.count_trials(study, arm=name).values()) < arm.search.trials:
+                return self._suggest_in(name, arm.search)
+        return None
+
+    def _suggest_in(self, arm: str, search: OptunaSearch) -> Trial:
+        ledger, study = self._writer.ledger, self._writer.study
+        trials = ledger.trials(study, arm=arm)
+        params = suggest(
+            search,
+            trials,
+            lambda trial: self._spec.resolve(arm, trial.params).cost_limits,
+            study_seed=self._spec.study_seed,
+            number=sum(ledger.count_trials(study).values()),
+        )
+        key = trial_key(arm, params)
+        repeated = sum(trial.key == key or trial.key.startswith(f"{key} #") for trial in trials)
+        # A finite space may be suggested twice; both trials count for TPE, and keys stay unique.
+        key = f"{key} #{repeated + 1}" if repeated else key
+        return self._writer.add_trial(NewTrial(key, arm, params), self._spec.seed_list)

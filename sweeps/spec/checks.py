@@ -1,0 +1,132 @@
+"""Checks of an arm's search against the study it belongs to, and its completion: types of ranges, the paper's grid."""
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from algorithms.parameters import PPOParameters
+from environments.tasks import Task
+from sweeps.errors import SpecError
+from sweeps.spec.run import Arm, RunSpec
+from sweeps.spec.search import Choices, GridSearch, OptunaSearch, Range, Search
+
+# Hyperparameters that must fit each other: every combination that a search allows is checked.
+_COUPLED = ("steps_per_iteration", "num_envs", "minibatch_size")
+
+
+def complete_search(arm: Arm, task: Task, ppo: PPOParameters, resolve: Callable[[dict[str, Any]], RunSpec]) -> Search:
+    """Checks every name and value of a search, and writes out what the file left to defaults.
+
+    Args:
+        arm: The arm, with a search.
+        task: The study's task, whose grid the word `paper` means.
+        ppo: The study's hyperparameters.
+        resolve: `StudySpec.resolve` of this arm.
+
+    Returns:
+        The search with values in the types of their names.
+
+    Raises:
+        SpecError: If a name cannot be searched, or a value or combination of values is not allowed. Its path starts
+            at the search.
+    """
+    if isinstance(arm.search, GridSearch):
+        axes = {name: _axis(arm, name, values, task, ppo) for name, values in _given_axes(arm.search).items()}
+        if coupled_names(arm.search):
+            _check_combinations(axes, (), resolve)
+        return GridSearch.model_validate({"kind": "grid", **axes})
+    assert isinstance(arm.search, OptunaSearch)
+    space = {name: _dimension(arm, name, where, ppo) for name, where in arm.search.space.items()}
+    if coupled_names(arm.search):
+        probes = {name: _probes(name, where) for name, where in space.items() if name in _COUPLED}
+        _check_combinations(probes, ("space",), resolve)
+    return arm.search.model_copy(update={"space": space})
+
+
+def coupled_names(search: Search | None) -> list[str]:
+    """Searched names that must fit each other, such as `num_envs` and `steps_per_iteration`."""
+    if search is None:
+        return []
+    names = _given_axes(search) if isinstance(search, GridSearch) else search.space
+    return [name for name in _COUPLED if name in names]
+
+
+def _given_axes(search: GridSearch) -> Mapping[str, Any]:
+    return search.__pydantic_extra__
+
+
+def _axis(arm: Arm, name: str, values: Any, task: Task, ppo: PPOParameters) -> tuple[Any, ...]:
+    if name not in arm.searchable():
+        raise arm.not_searchable(name).at(name)
+    if values == "paper":
+        values = _paper_grid(name, task)
+    return _check_values(arm, name, values, ppo, (name,))
+
+
+def _paper_grid(name: str, task: Task) -> Sequence[float]:
+    if name != "multiplier" or task.multiplier_grid is None:
+        what = f"of task {task.name}" if name == "multiplier" else f"for `{name}`"
+        message = f"there is no published grid {what}."
+        raise SpecError(message, code="out-of-range", path=(name,), help="give a list of values")
+    return task.multiplier_grid
+
+
+def _check_values(
+    arm: Arm, name: str, values: Sequence[Any], ppo: PPOParameters, path: tuple[str, ...]
+) -> tuple[Any, ...]:
+    checked: list[Any] = []
+    for index, value in enumerate(values):
+        try:
+            result = arm.check_value(name, value, ppo)
+        except SpecError as error:
+            raise error.at(*path, index) from None
+        if result in checked:
+            raise SpecError(f"{value!r} stands twice.", code="out-of-range", path=(*path, index))
+        checked.append(result)
+    return tuple(checked)
+
+
+def _dimension(arm: Arm, name: str, where: Range | Choices, ppo: PPOParameters) -> Range | Choices:
+    path = ("space", name)
+    if name not in arm.searchable():
+        raise arm.not_searchable(name).at(*path)
+    if isinstance(where, Choices):
+        return Choices(choices=_check_values(arm, name, where.choices, ppo, (*path, "choices")))
+    wanted = {float: "float", int: "int"}.get(arm.field_type(name))
+    if wanted is None:
+        message = f"`{name}` is no number: it is searched by choices."
+        raise SpecError(message, code="wrong-type", path=path, help=f"{name}: {{choices: [...]}}")
+    kind = where.type or wanted
+    numbers = (where.low, where.high, where.step)
+    if kind == "float" and wanted == "int":
+        raise SpecError(f"`{name}` is an integer.", code="wrong-type", path=(*path, "type"), help="type: int")
+    if kind == "int" and not all(isinstance(number, int | None) for number in numbers):
+        message = f"an integer range must have integer ends and step, but got {where.low} … {where.high}."
+        raise SpecError(message, code="wrong-type", path=path)
+    for end in ("low", "high"):
+        try:
+            arm.check_value(name, getattr(where, end), ppo)
+        except SpecError as error:
+            raise error.at(*path, end) from None
+    low, high, step = (number if kind == "int" or number is None else float(number) for number in numbers)
+    return where.model_copy(update={"type": kind, "low": low, "high": high, "step": step})
+
+
+def _probes(name: str, where: Range | Choices) -> Sequence[Any]:
+    if isinstance(where, Choices):
+        return where.choices
+    if name == "minibatch_size":  # only compared with <=, so the ends speak for all
+        return (where.low, where.high)
+    return range(int(where.low), int(where.high) + 1, int(where.step or 1))
+
+
+def _check_combinations(
+    values: Mapping[str, Sequence[Any]], path: tuple[str, ...], resolve: Callable[[dict[str, Any]], RunSpec]
+) -> None:
+    names = [name for name in _COUPLED if name in values]
+    for combination in itertools.product(*(values[name] for name in names)):
+        try:
+            resolve(dict(zip(names, combination, strict=True)))
+        except SpecError as error:
+            name = error.path[0] if error.path[0] in names else names[0]
+            raise error.at(*path, name) from None

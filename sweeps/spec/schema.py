@@ -1,0 +1,25 @@
+"""JSON Schema of the study file, for editors: completion, descriptions and warnings while one writes."""
+
+from typing import Any
+
+from sweeps.spec.study import StudySpec
+
+
+def study_schema() -> dict[str, Any]:
+    """Describes a study file.
+
+    It covers names, types and ranges. What needs the task or other keys, such as which names an arm may search, only
+    `lagsweep validate` checks.
+
+    Returns:
+        A JSON Schema (draft 2020-12) that accepts both forms: `arms`, or a single arm at the top level.
+    """
+    schema = StudySpec.model_json_schema()
+    arm = schema["$defs"]["Arm"]["properties"]
+    schema["properties"] |= {"lagrangian": arm["lagrangian"], "search": arm["search"]}
+    schema["required"] = [key for key in schema["required"] if key != "arms"]
+    schema["oneOf"] = [
+        {"required": ["arms"], "properties": {"lagrangian": False, "search": False}},
+        {"required": ["lagrangian"], "properties": {"arms": False}},
+    ]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

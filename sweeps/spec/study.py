@@ -1,0 +1,238 @@
+"""What a study is, as frozen data: everything that decides its outcome, and nothing about where it runs.
+
+`StudySpec` is the study, `Arm` one multiplier update with its search, `RunSpec` one configuration of an arm with every
+value filled in: what a trial trains.
+"""
+
+import functools
+import hashlib
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StrictInt, ValidationError, field_validator, model_validator
+from ruamel.yaml import YAML
+
+from algorithms.parameters import PPOParameters
+from environments.tasks import UnknownTaskError, find_task
+from sweeps.errors import SpecError, suggest
+from sweeps.spec.checks import complete_search, coupled_names
+from sweeps.spec.errors import error_in_file, error_in_value
+from sweeps.spec.presets import Hyperparameters
+from sweeps.spec.run import COST_LIMIT, Arm, CostLimit, Count, RunSpec
+from sweeps.spec.search import SpecModel
+from sweeps.spec.yaml_file import YamlFile, parse_yaml, read_yaml
+
+__all__ = ["Arm", "RunSpec", "StudySpec"]
+
+Name = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+        description="letters, digits, `.`, `_` and `-`, at most 64; it names folders and MLflow experiments",
+    ),
+]
+Seed = Annotated[StrictInt, Field(ge=0, lt=2**31)]
+
+
+class StudySpec(SpecModel):
+    """A study: everything that decides its outcome, and nothing about where it runs.
+
+    With a single arm `lagrangian` and `search` may be given instead of `arms`; the arm then bears its update's name.
+    Whatever is left out is filled in, so that a written specification is complete.
+    """
+
+    name: Name
+    task: str = Field(description="a task's name, such as Circle1, or a Gymnasium id that reports a cost")
+    algorithm: Literal["ppo_lagrangian"] = "ppo_lagrangian"
+    cost_limit: CostLimit | Annotated[dict[str, CostLimit], Field(min_length=1)] = Field(
+        description="undiscounted cost per episode; {name: limit, …} for several constraints"
+    )
+    env_steps: Count = Field(description="budget per seed")
+    seeds: Count | Annotated[tuple[Seed, ...], Field(min_length=1)] = Field(description="n for 0 … n-1, or a list")
+    hyperparameters: Hyperparameters = Field(default_factory=lambda: Hyperparameters.model_validate({}))
+    arms: Annotated[dict[Name, Arm], Field(min_length=1)] = Field(description="name → update and search")
+    study_seed: Seed = Field(default=0, description="seed of the search")
+
+    @classmethod
+    def from_yaml(cls, path: Path | str) -> "StudySpec":
+        """Reads and checks a study file.
+
+        Args:
+            path: The file.
+
+        Returns:
+            The study, complete.
+
+        Raises:
+            SpecError: If the file cannot be read or breaks a rule; names file, line and column.
+        """
+        return cls._from_file(read_yaml(path))
+
+    @classmethod
+    def from_text(cls, text: str, name: str = "study") -> "StudySpec":
+        """Reads and checks the text of a study file.
+
+        Args:
+            text: What the file holds.
+            name: What errors call it.
+
+        Returns:
+            The study, complete.
+
+        Raises:
+            SpecError: If the text breaks a rule; names line and column.
+        """
+        return cls._from_file(parse_yaml(text, name))
+
+    @classmethod
+    def _from_file(cls, file: YamlFile) -> "StudySpec":
+        try:
+            return cls.model_validate(file.data, strict=True)
+        except ValidationError as error:
+            raise error_in_file(error, file, cls | Arm) from None
+
+    def renamed(self, name: str) -> "StudySpec":
+        """The same study under another name.
+
+        Args:
+            name: The name.
+
+        Returns:
+            A copy.
+
+        Raises:
+            SpecError: If the name has other characters than letters, digits, `.`, `_` and `-`.
+        """
+        try:
+            return StudySpec.model_validate({**self.model_dump(), "name": name})
+        except ValidationError as error:
+            raise error_in_value(error) from None
+
+    def to_yaml(self) -> str:
+        """The complete study as a file that `from_yaml` reads back to an equal one."""
+        writer = YAML(typ="safe", pure=True)
+        writer.default_flow_style = None
+        writer.width = 4096  # no line is broken
+        writer.sort_base_mapping_type_on_output = False  # pyright: ignore[reportAttributeAccessIssue]
+        stream = io.StringIO()
+        writer.dump(self.model_dump(mode="json", exclude_none=True), stream)
+        return stream.getvalue()
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the complete study: files that mean the same, in the same order of arms and names, share it."""
+        return hashlib.sha256(self.model_dump_json(exclude_none=True).encode()).hexdigest()
+
+    @property
+    def seed_list(self) -> tuple[int, ...]:
+        """The seeds, each once."""
+        return tuple(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
+
+    @property
+    def cost_limits(self) -> dict[str, float]:
+        """Cost name → limit; a single limit is that of the task's total cost."""
+        return dict(self.cost_limit) if isinstance(self.cost_limit, dict) else {"cost": self.cost_limit}
+
+    def resolve(self, arm: str, params: dict[str, Any]) -> RunSpec:
+        """Fills the searched values into an arm.
+
+        Args:
+            arm: Name of the arm.
+            params: Searched name → value.
+
+        Returns:
+            The complete configuration.
+
+        Raises:
+            SpecError: If the arm or a name is unknown, or a value breaks a rule.
+        """
+        if arm not in self.arms:
+            raise SpecError(f"unknown arm {arm!r}.", code="unknown-name", help=suggest(arm, self.arms))
+        ppo, lagrangian = self.hyperparameters.to_ppo(), self.arms[arm].lagrangian
+        values = {name: self.arms[arm].check_value(name, value, ppo) for name, value in params.items()}
+        ours = {name: value for name, value in values.items() if name in type(lagrangian).model_fields}
+        theirs = {name: value for name, value in values.items() if name in PPOParameters.model_fields}
+        limits = self.cost_limits
+        if COST_LIMIT in values:
+            limits = {self._only_cost(): values[COST_LIMIT]}
+        try:
+            return RunSpec(
+                task=self.task,
+                algorithm=self.algorithm,
+                cost_limits=limits,
+                env_steps=self.env_steps,
+                lagrangian=lagrangian.model_copy(update=ours),
+                ppo=ppo.model_copy(update=theirs),
+            )
+        except ValidationError as error:
+            raise error_in_value(error) from None
+
+    def _only_cost(self) -> str:
+        if len(self.cost_limits) > 1:
+            message = f"`cost_limit` can be searched with one constraint only, but there are {list(self.cost_limits)}."
+            raise SpecError(message, code="out-of-range", path=(COST_LIMIT,))
+        return next(iter(self.cost_limits))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_a_single_arm(cls, data: Any) -> Any:
+        """Moves `lagrangian` and `search` of the top level into the one arm that they describe."""
+        if not isinstance(data, dict):
+            return data
+        single = {key: data[key] for key in ("lagrangian", "search") if key in data}
+        if not single:
+            return data
+        if "arms" in data:
+            message = f"`arms` and `{next(iter(single))}` exclude each other."
+            help = "move it into an arm, or drop `arms`"
+            raise SpecError(message, code="out-of-range", path=(next(iter(single)),), help=help)
+        lagrangian = single.get("lagrangian")
+        update = lagrangian.get("update") if isinstance(lagrangian, dict) else getattr(lagrangian, "update", None)
+        rest = {key: value for key, value in data.items() if key not in single}
+        return {**rest, "arms": {update if isinstance(update, str) else "arm": single}}
+
+    @field_validator("task")
+    @classmethod
+    def _is_known(cls, task: str) -> str:
+        try:
+            find_task(task)
+        except UnknownTaskError as error:
+            raise SpecError(str(error), code="unknown-name") from None
+        return task
+
+    @field_validator("seeds")
+    @classmethod
+    def _are_distinct(cls, seeds: int | tuple[int, ...]) -> int | tuple[int, ...]:
+        if isinstance(seeds, tuple):
+            twice = [index for index, seed in enumerate(seeds) if seed in seeds[:index]]
+            if twice:
+                message = f"seed {seeds[twice[0]]} stands twice."
+                raise SpecError(message, code="out-of-range", path=(twice[0],), help="a seed is one run")
+        return seeds
+
+    @model_validator(mode="after")
+    def _complete_arms(self) -> "StudySpec":
+        arms = {name: self._complete_arm(name, arm) for name, arm in self.arms.items()}
+        object.__setattr__(self, "arms", arms)  # frozen from here on
+        return self
+
+    def _complete_arm(self, name: str, arm: Arm) -> Arm:
+        resolve = functools.partial(self.resolve, name)
+        if not coupled_names(arm.search):
+            self._check_together(resolve)
+        if arm.search is None:
+            return arm
+        try:
+            search = complete_search(arm, find_task(self.task), self.hyperparameters.to_ppo(), resolve)
+        except SpecError as error:
+            raise error.at("arms", name, "search", *error.path) from None
+        return arm.model_copy(update={"search": search})
+
+    def _check_together(self, resolve: Callable[[dict[str, Any]], RunSpec]) -> None:
+        try:
+            resolve({})
+        except SpecError as error:
+            place = ("env_steps",) if error.path == ("env_steps",) else ("hyperparameters", *error.path)
+            raise error.at(*place) from None
