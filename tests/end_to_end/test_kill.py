@@ -44,7 +44,7 @@ SPEC = StudySpec.model_validate(
 
 DRIVE = """
 import sys
-from sweeps.checkpoints import Cadence
+from sweeps.running.checkpoints import Cadence
 from sweeps.study import load_study
 
 verb = getattr(load_study("ring", sys.argv[1]), sys.argv[2])
