@@ -18,7 +18,6 @@ $(VENV)/.installed: uv.lock pyproject.toml
 
 demo: install
 	$(VENV)/bin/lagsweep run sweeps/studies/demo.yaml
-	$(VENV)/bin/lagsweep report demo
 
 test: install
 	$(VENV)/bin/pytest
