@@ -12,7 +12,7 @@ from environments.navigation.structs import field_offset, struct_type
 CONTACT_BYTES = ctypes.sizeof(struct_type("mjContact"))
 CONTACT_GEOMS = field_offset("mjContact", "geom")  # two int32
 
-_MODEL_ARRAYS = ("body_pos", "body_quat", "qpos0", "geom_pos", "geom_quat", "eq_data")
+_MODEL_ARRAYS = ("body_pos", "body_quat", "qpos0", "geom_pos", "geom_quat")
 _DATA_ARRAYS = ("ctrl", "mocap_pos", "qvel", "xpos", "xmat", "sensordata")
 _DATA_FIELDS = ("ncon", "contact", "warning")  # an int32, a pointer to `mjContact`, pairs of int32
 

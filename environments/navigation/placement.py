@@ -9,7 +9,6 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from environments.navigation.bindings import mujoco
 from environments.navigation.memory import Addresses
 from environments.navigation.mujoco_calls import float_pointer
 from environments.navigation.random_state import next_double
@@ -18,8 +17,6 @@ from environments.navigation.task import Floats, Placement
 LAYOUT_TRIES = 10_000
 OBJECT_TRIES = 100
 GOAL_TRIES = 10_000
-_WELD_NUMBERS = int(mujoco.mjNEQDATA)
-_WELD_QUATERNION = 6
 
 
 @njit
@@ -108,9 +105,9 @@ def _write_spot(at: Addresses, item: int, placement: Placement, spot: Floats) ->
 
 @njit
 def _write_quaternion(at: Addresses, item: int, placement: Placement, quaternion: Floats) -> None:
-    """Turns the same, and zeroes the quaternion of the weld between them: `mj_setConst` derives a zero one anew."""
+    """Turns the same."""
     body_quat, qpos0 = float_pointer(at.body_quat), float_pointer(at.qpos0)
-    geom_quat, eq_data = float_pointer(at.geom_quat), float_pointer(at.eq_data)
+    geom_quat = float_pointer(at.geom_quat)
     body, start, geom = placement.body[item], placement.position_address[item], placement.mocap_geom[item]
     for part in range(4):
         body_quat[4 * body + part] = quaternion[part]
@@ -118,14 +115,13 @@ def _write_quaternion(at: Addresses, item: int, placement: Placement, quaternion
             qpos0[start + 3 + part] = quaternion[part]
         if geom >= 0:
             geom_quat[4 * geom + part] = quaternion[part]
-            eq_data[_WELD_NUMBERS * placement.weld[item] + _WELD_QUATERNION + part] = 0.0
 
 
 @njit
 def write_layout(at: Addresses, placement: Placement, spots: Floats, quaternions: Floats) -> None:
     """Moves the objects of an environment's model, as if it had been compiled with them there.
 
-    `mj_setConst` has to follow, which derives the constants that depend on places.
+    `mj_setConst` has to follow, which derives the constants that depend on places, such as where gremlins are welded.
 
     Args:
         at: Where its model lies.

@@ -43,7 +43,6 @@ class Placement(NamedTuple):
         turns: `[K]` bool; whether the drawn rotation is applied (a circle's and a wall's is not).
         position_address: `[K]` int64; where the object's free joint starts in `qpos`, or −1.
         mocap_geom: `[K]` int64; the geom of the mocap body that pulls a gremlin, or −1.
-        weld: `[K]` int64; the weld between the two, or −1.
         goal: Index of the goal among the K, or −1.
     """
 
@@ -53,7 +52,6 @@ class Placement(NamedTuple):
     turns: Bools
     position_address: Ints
     mocap_geom: Ints
-    weld: Ints
     goal: int
 
 

@@ -204,7 +204,6 @@ def _read_placement(task: Any, model: Any) -> Placement:
     rectangles[:, 2:] -= rectangles[:, :2]
     gremlins = [name.startswith("gremlin") for name in names]
     bodies = [model.body(f"{name}obj" if moves else name).id for name, moves in zip(names, gremlins, strict=True)]
-    welds = [model.equality(f"{name}mocap").id if moves else -1 for name, moves in zip(names, gremlins, strict=True)]
     geoms = [model.geom(f"{name}mocap").id if moves else -1 for name, moves in zip(names, gremlins, strict=True)]
     return Placement(
         rectangles=rectangles,
@@ -213,7 +212,6 @@ def _read_placement(task: Any, model: Any) -> Placement:
         turns=np.array([not name.startswith(("circle", "sigwall")) for name in names]),
         position_address=_ints(_free_joint_position(model, body) for body in bodies),
         mocap_geom=_ints(geoms),
-        weld=_ints(welds),
         goal=names.index("goal") if "goal" in names else -1,
     )
 
