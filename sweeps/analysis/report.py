@@ -11,9 +11,10 @@ from rich.table import Table
 from algorithms.parameters import FixedMultiplier
 from sweeps.analysis.curves import Curve, training_curves
 from sweeps.analysis.figures import draw_profile
+from sweeps.analysis.multipliers import finding_lines, movements
 from sweeps.analysis.profile import Profile, described, excess, profile_of
 from sweeps.analysis.style import save_figure
-from sweeps.analysis.tables import TrialTable, curve_rows, format_interval, profile_rows, write_csv
+from sweeps.analysis.tables import TrialTable, curve_rows, format_interval, movement_rows, profile_rows, write_csv
 from sweeps.analysis.training import draw_training, looks_of
 from sweeps.errors import UnreachableError
 from sweeps.records import State, Trial
@@ -66,6 +67,7 @@ class Report:
         table: The complete trials; rich prints it.
         best: One line: the best feasible trial, or that there is none.
         missing: One line for each trial that is not complete.
+        findings: Why multipliers did not hold their limits, one line for each cause and trial.
         figures: PNG and SVG files.
         files: All files, figures included.
     """
@@ -74,6 +76,7 @@ class Report:
     table: Table
     best: str
     missing: tuple[str, ...]
+    findings: tuple[str, ...]
     figures: tuple[Path, ...]
     files: tuple[Path, ...]
 
@@ -81,8 +84,9 @@ class Report:
 def write_report(study: ReportedStudy, tracker: Tracker | None = None, *, publish_files: bool = True) -> Report:
     """Writes the report of a study, finished or not, into `report/` of its folder and adds it to MLflow.
 
-    The files are `report.md`, `trials.csv`, and `lambda-profile` and `training` as `.png`, `.svg` and `.csv`. When
-    MLflow does not answer, the files are written all the same and a warning says so.
+    The files are `report.md`, `trials.csv`, `multipliers.csv` (how each seed's λ moved), and `lambda-profile` and
+    `training` as `.png`, `.svg` and `.csv`. When MLflow does not answer, the files are written all the same and a
+    warning says so.
 
     Args:
         study: The study.
@@ -106,14 +110,18 @@ def write_report(study: ReportedStudy, tracker: Tracker | None = None, *, publis
 
     profile = profile_of(spec, trials)
     figures = _write_profile(folder, spec, profile)
-    figures += _write_training(folder, spec, trials, fixed, training_curves(read_rows(study.folder / SPOOL_NAME)))
+    rows = read_rows(study.folder / SPOOL_NAME)
+    figures += _write_training(folder, spec, trials, fixed, training_curves(rows))
+    moved = movements(spec, trials, rows)
+    findings = tuple(finding_lines(moved, {trial.number: _named(trial) for trial in trials}))
     files = [write_csv(folder / "lambda-profile.csv", profile_rows(profile)), folder / "training.csv"]
-    files += [folder / "trials.csv", folder / "report.md"]
+    files += [write_csv(folder / "multipliers.csv", movement_rows(moved)), folder / "trials.csv", folder / "report.md"]
     to_dataframe(trials, list(spec.cost_limits)).to_csv(folder / "trials.csv", index=False)
     provenance = _provenance(study.folder / SPOOL_NAME)
-    text = _markdown(spec, table, best_line, missing, profile, provenance)
+    text = _markdown(spec, table, best_line, missing, findings, profile, provenance)
     (folder / "report.md").write_text(text, encoding="utf-8")
-    report = Report(folder, table.to_rich(f"{spec.name}: {spec.task}"), best_line, missing, figures, (*figures, *files))
+    rich_table = table.to_rich(f"{spec.name}: {spec.task}")
+    report = Report(folder, rich_table, best_line, missing, findings, figures, (*figures, *files))
     if publish_files:
         _publish(study.folder, report.files, tracker)
     return report
@@ -188,6 +196,7 @@ def _markdown(
     table: TrialTable,
     best: str,
     missing: Sequence[str],
+    findings: Sequence[str],
     profile: Profile,
     provenance: Mapping[str, str],
 ) -> str:
@@ -212,6 +221,7 @@ def _markdown(
         f"## Not complete\n\n{chr(10).join(f'- {line}' for line in missing)}"
         if missing
         else "Every trial is complete.",
+        *([f"## Multipliers\n\n{chr(10).join(f'- {line}' for line in findings)}"] if findings else []),
         f"## Definitions\n\n{_DEFINITIONS}",
         f"## Origin\n\n- spec SHA-256: {spec.sha256}\n- commit: {provenance.get('git_commit', 'unknown')}{dirty}\n"
         f"- versions: {versions or 'unknown'}",

@@ -1,6 +1,7 @@
 """Trials and figures as tables: for terminals, Markdown and CSV."""
 
 import csv
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from rich import box
 from rich.table import Table
 
 from sweeps.analysis.curves import Curve
+from sweeps.analysis.multipliers import Movement
 from sweeps.analysis.profile import Level, Profile, ProfilePoint
 from sweeps.records import Interval, Trial
 
@@ -133,6 +135,24 @@ def curve_rows(curves: Sequence[Curve], arms: Mapping[int, str]) -> list[dict[st
         One row a point of a curve: `arm`, `trial`, `quantity`, `env_steps`, `mean`, `low`, `high`, `num_seeds`.
     """
     return list(_curve_rows(curves, arms))
+
+
+def movement_rows(moved: Sequence[Movement]) -> list[dict[str, Any]]:
+    """How multipliers moved, as data.
+
+    Args:
+        moved: The movements.
+
+    Returns:
+        One row a trial, seed and cost, with its measures (empty where undefined) and the codes of its findings.
+    """
+    measures = ("at_zero", "at_cap", "total_variation", "dominant_period", "damping_ratio", "phase_lag")
+    return [
+        {"trial": movement.trial, "seed": movement.seed, "cost": movement.cost}
+        | {name: "" if math.isnan(value := getattr(movement, name)) else value for name in measures}
+        | {"findings": " ".join(finding.code for finding in movement.findings)}
+        for movement in moved
+    ]
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:

@@ -203,7 +203,7 @@ def _write_report(study: "Study") -> "Report":
 
 def _show_report(report: "Report") -> None:
     show_table(report.table)
-    for line in (report.best, *report.missing, f"report: {report.folder}"):
+    for line in (report.best, *report.missing, *report.findings, f"report: {report.folder}"):
         typer.echo(line)
 
 

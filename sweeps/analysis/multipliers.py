@@ -1,0 +1,127 @@
+"""How the multipliers of a study moved: saturation, oscillation and lag of each seed, and why a limit was not held."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from algorithms.functional.diagnostics import damping_ratio, dominant_period, phase_lag, saturation, total_variation
+from algorithms.functional.findings import SHORTEST, Finding, findings
+from algorithms.parameters import FixedMultiplier
+from sweeps.analysis.summary import named_metrics
+from sweeps.records import ResultRow, Trial
+from sweeps.spec import RunSpec, StudySpec
+
+
+@dataclass(frozen=True)
+class Movement:
+    """How λ of one cost moved in one seed; a measure is NaN where the series does not show it.
+
+    Attributes:
+        trial: The trial's number.
+        seed: The seed.
+        cost: The cost's name.
+        at_zero: Share of iterations with λ = 0.
+        at_cap: Share of iterations with λ at `multiplier_max`.
+        total_variation: The way that λ went, in units of λ.
+        dominant_period: Iterations per oscillation of λ.
+        damping_ratio: 0 oscillates for ever, towards 1 it settles; negative grows.
+        phase_lag: By how much λ follows the cost, degrees.
+        findings: What kept λ from holding the cost at its limit.
+    """
+
+    trial: int
+    seed: int
+    cost: str
+    at_zero: float
+    at_cap: float
+    total_variation: float
+    dominant_period: float
+    damping_ratio: float
+    phase_lag: float
+    findings: tuple[Finding, ...]
+
+
+def movements(spec: StudySpec, trials: Sequence[Trial], rows: Sequence[ResultRow]) -> list[Movement]:
+    """Measures every seed of every trial whose update moves λ.
+
+    Args:
+        spec: The study.
+        trials: Its trials.
+        rows: Its rows, each (trial, seed, iteration) once, in any order.
+
+    Returns:
+        One for each trial, seed and cost with at least `SHORTEST` iterations in which an episode finished.
+    """
+    by_seed: dict[tuple[int, int], list[ResultRow]] = {}
+    for row in rows:
+        by_seed.setdefault((row.trial, row.seed), []).append(row)
+    found: list[Movement] = []
+    for trial in trials:
+        run = spec.resolve(trial.arm, trial.params)
+        if isinstance(run.lagrangian, FixedMultiplier):
+            continue
+        for seed_run in trial.seed_runs:
+            mine = sorted(by_seed.get((trial.number, seed_run.seed), []), key=lambda row: row.iteration)
+            found += _of_seed(trial.number, seed_run.seed, mine, run)
+    return found
+
+
+def _of_seed(trial: int, seed: int, rows: Sequence[ResultRow], run: RunSpec) -> Iterator[Movement]:
+    cap: float | None = run.lagrangian.model_dump().get("multiplier_max")
+    iterations = -(-run.env_steps // run.ppo.steps_per_iteration)
+    for cost in run.cost_limits:
+        series = [point for row in rows if (point := _point(row, cost)) is not None]
+        if len(series) < SHORTEST:
+            continue
+        values, costs, errors = np.array(series).T
+        at_zero, at_cap = saturation(values, cap)
+        yield Movement(
+            trial=trial,
+            seed=seed,
+            cost=cost,
+            at_zero=at_zero,
+            at_cap=at_cap,
+            total_variation=total_variation(values),
+            dominant_period=dominant_period(values),
+            damping_ratio=damping_ratio(values),
+            phase_lag=phase_lag(values, costs),
+            # Iterations in which no episode finished do not count, in the budget neither.
+            findings=tuple(
+                findings(
+                    values,
+                    costs,
+                    costs - errors,
+                    multiplier_max=cap,
+                    iterations=iterations * len(values) // len(rows),
+                )
+            ),
+        )
+
+
+def _point(row: ResultRow, cost: str) -> tuple[float, float, float] | None:
+    """λ, cost and error of an iteration, or None where no episode finished."""
+    names = ("multiplier/value", "train/cost", "multiplier/error")
+    value, mean_cost, error = (named_metrics(row.metrics, name).get(cost) for name in names)
+    return None if value is None or mean_cost is None or error is None else (value, mean_cost, error)
+
+
+def finding_lines(moved: Sequence[Movement], named: Mapping[int, str]) -> list[str]:
+    """One line for each cause and trial, with the seeds that show it.
+
+    Args:
+        moved: The movements.
+        named: Trial number → how to call it.
+
+    Returns:
+        The lines by trial; the message is that of the first seed.
+    """
+    seeds: dict[tuple[int, str, str], tuple[str, list[int]]] = {}
+    for movement in moved:
+        for finding in movement.findings:
+            key = (movement.trial, movement.cost, finding.code)
+            seeds.setdefault(key, (finding.message, []))[1].append(movement.seed)
+    return [
+        f"{named[trial]}, {cost}, seed{'s' if len(which) > 1 else ''} {', '.join(map(str, which))}: {message}"
+        for (trial, cost, _), (message, which) in seeds.items()
+    ]
