@@ -11,8 +11,8 @@ compared is the return and the cost of whole episodes. Episode k is `reset(seed=
 round the circle. Models are compiled without textures on both, which changes no step; here the fast path plays the
 navigation tasks.
 
-Episodes are paired by their seeds, so the paired difference is the test with power. Kolmogorov's and Smirnov's takes the
-two samples for independent, which they are not: it is conservative.
+Episodes are paired by their seeds, so the paired difference is the test with power. Kolmogorov's and Smirnov's takes
+the two samples for independent, which they are not: it is conservative.
 """
 
 import argparse
