@@ -35,11 +35,13 @@ class StackedEnvRunner(EnvRunner, Checkpointable):
 
     def __init__(self, *, config: Any, **kwargs: Any):
         super().__init__(config=config, **kwargs)
-        # Of the algorithm's config: seed_list, parameters, cost_limits, env_path.
+        # Of the algorithm's config: seed_list, parameters, cost_limits, env_path, env_workers.
         self._settings = cast(Any, self.config)
         self._seeds: list[int] = list(self._settings.seed_list)
         workers, index = cast(int, self.config.num_env_runners), self.worker_index or 0
-        self._num_envs: int = 1 if workers and not index else self._settings.parameters.num_envs // max(workers, 1)
+        samples = not workers or index > 0
+        self._num_envs: int = self._settings.parameters.num_envs // max(workers, 1) if samples else 1
+        self._num_processes: int = self._settings.env_workers if samples else 0
         self._first_env = max(index - 1, 0) * self._num_envs
         # A stream of noise for each (seed, runner): no seed's noise depends on another seed.
         entropy = [np.random.SeedSequence((seed, index), spawn_key=(_NOISE_STREAM,)) for seed in self._seeds]
@@ -62,6 +64,7 @@ class StackedEnvRunner(EnvRunner, Checkpointable):
             first_env=self._first_env,
             cost_names=tuple(self._settings.cost_limits),
             path=self._settings.env_path,
+            num_workers=self._num_processes,
         )
         low, high = self.env.action_low, self.env.action_high
         bounded = np.isfinite(low) & np.isfinite(high)

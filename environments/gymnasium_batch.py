@@ -1,6 +1,11 @@
-"""`GymnasiumBatch`: any Gymnasium environment with Box actions that reports a cost, stepped one after the other."""
+"""`GymnasiumBatch`: any Gymnasium environment with Box actions that reports a cost.
+
+Environments are stepped one after the other in this process, or in blocks by worker processes, with the same numbers
+(worker_processes.py, which also says why Gymnasium's own vector environments are not used).
+"""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import gymnasium
@@ -11,6 +16,7 @@ from numpy.typing import NDArray
 
 from environments.batch import BatchStep, EnvBatch, Floats, check_actions
 from environments.tasks import find_task
+from environments.worker_processes import WorkerProcesses
 
 
 class GymnasiumBatch(EnvBatch):
@@ -26,7 +32,14 @@ class GymnasiumBatch(EnvBatch):
     saves_state = False
 
     def __init__(
-        self, env_id: str, *, num_envs: int, env_seeds: NDArray[np.int64], cost_names: Sequence[str] = ("cost",)
+        self,
+        env_id: str,
+        *,
+        num_envs: int,
+        env_seeds: NDArray[np.int64],
+        cost_names: Sequence[str] = ("cost",),
+        num_workers: int = 0,
+        first_row: int = 0,
     ) -> None:
         """Makes the environments.
 
@@ -35,11 +48,17 @@ class GymnasiumBatch(EnvBatch):
             num_envs: B ≥ 1.
             env_seeds: `[B]` int64 ≥ 0; what each environment is first reset with.
             cost_names: The m constraints.
+            num_workers: 0 steps in this process; W ≥ 1 share the rows among W processes, at most one a row. A worker
+                knows the environments that Gymnasium and Safety-Gymnasium register, and `module:Env-v0`.
+            first_row: What messages call the first environment; not 0 in a worker.
 
         Raises:
             UnknownTaskError: If no such environment is registered.
             ValueError: If the sizes disagree, or the spaces are none that the adapter serves.
+            WorkerDiedError: If a worker ended before it had built its environments.
         """
+        if num_workers < 0:
+            raise ValueError(f"`num_workers >= 0` must hold, but got num_workers={num_workers}.")
         if num_envs < 1 or len(env_seeds) != num_envs:
             raise ValueError(f"`len(env_seeds) == num_envs >= 1` must hold, but got {len(env_seeds)} and {num_envs}.")
         self.env_id = env_id
@@ -52,9 +71,15 @@ class GymnasiumBatch(EnvBatch):
         self.observation_size, self._flatten = _flattener(env_id, self._envs[0].observation_space)
         self.action_low = self._action_space.low.astype(np.float64).ravel()
         self.action_high = self._action_space.high.astype(np.float64).ravel()
-        self._envs += [_make(env_id) for _ in range(num_envs - 1)]
+        self._first_row = first_row
         self._steps = np.zeros(num_envs, dtype=np.int64)
         self._has_started = False
+        self._workers: WorkerProcesses | None = None
+        if num_workers:
+            self._envs.pop().close()  # it has shown its spaces
+            self._workers = self._start_workers(num_workers)
+        else:
+            self._envs += [_make(env_id) for _ in range(num_envs - 1)]
 
     def reset(self) -> Floats:
         """Starts the first episode of every environment with `env_seeds`.
@@ -64,6 +89,8 @@ class GymnasiumBatch(EnvBatch):
         """
         self._steps[:] = 0
         self._has_started = True
+        if self._workers is not None:
+            return self._workers.reset()
         seeded = zip(self._envs, self.env_seeds, strict=True)
         return np.stack([self._flatten(env.reset(seed=int(seed))[0]) for env, seed in seeded])
 
@@ -80,10 +107,13 @@ class GymnasiumBatch(EnvBatch):
             ValueError: If `actions` has another shape or a non-finite number, or an environment reports no cost or
                 one that is negative or not finite; names the environment.
             RuntimeError: If the batch was never reset.
+            WorkerDiedError: If a worker process has ended.
         """
         if not self._has_started:
             raise RuntimeError("`reset` must come before the first `step`.")
         check_actions(actions, self.num_envs, self.action_size)
+        if self._workers is not None:
+            return self._workers.step(actions)
         self._steps += 1
         size, space = self.num_envs, self._action_space
         shaped = np.clip(actions, self.action_low, self.action_high).reshape(size, *space.shape).astype(space.dtype)
@@ -100,9 +130,28 @@ class GymnasiumBatch(EnvBatch):
         return result
 
     def close(self) -> None:
-        """Closes every environment."""
+        """Closes every environment and ends every worker process."""
+        if self._workers is not None:
+            self._workers.close()
         for env in self._envs:
             env.close()
+
+    def _start_workers(self, num_workers: int) -> WorkerProcesses:
+        blocks = [
+            (
+                len(rows),
+                partial(
+                    GymnasiumBatch,
+                    self.env_id,
+                    num_envs=len(rows),
+                    env_seeds=self.env_seeds[rows],
+                    cost_names=self.cost_names,
+                    first_row=int(rows[0]),
+                ),
+            )
+            for rows in np.array_split(np.arange(self.num_envs), min(num_workers, self.num_envs))
+        ]
+        return WorkerProcesses(blocks)
 
     def _step_one(self, index: int, env: Any, action: NDArray[Any], result: BatchStep) -> None:
         observation, reward, *reported, terminated, truncated, info = env.step(action)
@@ -129,7 +178,7 @@ class GymnasiumBatch(EnvBatch):
         return costs
 
     def _cost_message(self, index: int, key: str, cost: float | None, info: dict[str, Any]) -> str:
-        where = f"environment {index} ({self.env_id}) at step {self._steps[index]} of its episode"
+        where = f"environment {self._first_row + index} ({self.env_id}) at step {self._steps[index]} of its episode"
         if cost is not None:
             return f"`0 <= cost < inf` must hold, but {where} reported {key}={cost}."
         known = sorted(name for name in info if name.startswith("cost")) or "none"

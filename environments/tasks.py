@@ -8,6 +8,10 @@ import difflib
 import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
+
+Path = Literal["auto", "fast", "general"]
+"""Which implementation of a task's environments: the fast one where there is one, that one, or the task's own."""
 
 COST_LIMIT = 25.0
 """Cost limit per episode of the published Safety-Gymnasium studies (Spoor et al. 2025, section 4)."""

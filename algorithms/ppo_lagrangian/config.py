@@ -28,6 +28,7 @@ class PPOLagrangianConfig(PPOConfig):
         seed_list: The S seeds.
         env_steps: Budget per seed, over which the policy's step size decays.
         env_path: Which environments: `auto`, `fast` or `general`.
+        env_workers: Processes that step the environments of the general path; 0 for the env runner's own.
         gradient_path: `fused`, the hand-written backward pass, or `autograd`, its reference.
         resume_from: Checkpoint to continue from, or None.
     """
@@ -39,6 +40,7 @@ class PPOLagrangianConfig(PPOConfig):
         self.seed_list: tuple[int, ...] = (0,)
         self.env_steps = 10_000_000
         self.env_path: Literal["auto", "fast", "general"] = "auto"
+        self.env_workers = 0
         self.gradient_path: Literal["fused", "autograd"] = "fused"
         self.resume_from: str | None = None
         from algorithms.ppo_lagrangian.algorithm import PPOLagrangian
@@ -138,16 +140,25 @@ class PPOLagrangianConfig(PPOConfig):
         *,
         env: Literal["auto", "fast", "general"] | None = None,
         gradient: Literal["fused", "autograd"] | None = None,
+        env_workers: int | None = None,
     ) -> Self:
         """Chooses between implementations that give the same numbers.
 
         Args:
             env: Environments: `auto` takes the fast ones where the task has them.
             gradient: `fused` or its reference, `autograd`.
+            env_workers: W ≥ 0 processes that share the environments of each env runner, 0 for the runner's own. Of the
+                general path only: the fast path and analytic tasks step all environments at once, and ignore it.
 
         Returns:
             This config.
+
+        Raises:
+            ValueError: If `env_workers` is negative.
         """
+        if env_workers is not None and env_workers < 0:
+            raise ValueError(f"`env_workers >= 0` must hold, but got env_workers={env_workers}.")
+        self.env_workers = self.env_workers if env_workers is None else env_workers
         self.env_path, self.gradient_path = env or self.env_path, gradient or self.gradient_path
         return self
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from environments.batch import seed_environments
-from environments.make import make_batch
+from environments.make import batch_kind, make_batch
 from environments.tasks import Task, UnknownTaskError
 
 
@@ -26,6 +26,7 @@ from environments.tasks import Task, UnknownTaskError
 )
 def test_a_task_gets_its_fastest_implementation_that_the_path_allows(task: str, path: Any, kind: str) -> None:
     assert make_batch(task, num_envs=1, seeds=[0], path=path).kind == kind
+    assert batch_kind(task, path) == kind
 
 
 def test_environments_are_seeded_by_run_and_index_seed_major() -> None:
@@ -68,6 +69,7 @@ def test_insisting_on_a_fast_path_where_there_is_none_names_what_has_one() -> No
         ({"num_envs": 0}, "`num_envs >= 1`"),
         ({"cost_names": ()}, "`cost_names` must name at least one cost"),
         ({"cost_names": ("cost", "cost")}, "`cost_names` must name at least one cost, each once"),
+        ({"num_workers": -1}, r"`num_workers >= 0` must hold, but got num_workers=-1"),
         ({"path": "quick"}, "`path` must be 'auto', 'fast' or 'general', but got 'quick'"),
     ],
 )

@@ -1,3 +1,4 @@
+import multiprocessing
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,17 @@ def test_the_fused_path_trains_as_the_autograd_path() -> None:
     fused, _ = train(make_config().paths(gradient="fused"), 2)
     plain, _ = train(make_config().paths(gradient="autograd"), 2)
     torch.testing.assert_close(fused, plain, rtol=1e-3, atol=1e-5)
+
+
+def test_worker_processes_change_no_number_and_end_with_the_algorithm() -> None:
+    config = make_config().environment("tests.environments.walk:WorkersWalk-v0")
+    alone, rows = train(config.copy(copy_frozen=False), 2)
+    shared = config.paths(env_workers=2).build_algo()
+    assert len(multiprocessing.active_children()) == 2
+    assert [without_times(shared.train()["seed_rows"]) for _ in range(2)] == [without_times(row) for row in rows]
+    assert torch.equal(networks(shared), alone)
+    shared.stop()
+    assert multiprocessing.active_children() == []
 
 
 def test_with_multiplier_zero_the_limit_changes_nothing() -> None:

@@ -39,6 +39,17 @@ def test_a_setting_of_rllibs_ppo_without_a_counterpart_is_refused_by_name() -> N
         PPOLagrangianConfig().training(kl_coeff=0.2)
 
 
+def test_paths_change_only_what_is_given() -> None:
+    config = PPOLagrangianConfig().paths(env="general", env_workers=2).paths(gradient="autograd")
+    assert (config.env_path, config.env_workers, config.gradient_path) == ("general", 2, "autograd")
+    assert config.paths(env_workers=0).env_workers == 0
+
+
+def test_a_negative_number_of_worker_processes_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"`env_workers >= 0` must hold, but got env_workers=-1"):
+        PPOLagrangianConfig().paths(env_workers=-1)
+
+
 @pytest.mark.parametrize("seeds", [[], [-1], [3, 3]])
 def test_seeds_are_different_and_from_zero_up(seeds: list[int]) -> None:
     with pytest.raises(ValueError, match="seeds"):
