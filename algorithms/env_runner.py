@@ -162,7 +162,7 @@ class StackedEnvRunner(EnvRunner, Checkpointable):
         if "generators" in state:
             for generator, saved in zip(self._generators, state["generators"], strict=True):
                 generator.set_state(torch.from_numpy(np.array(saved)))
-        if "episodes" in state:
+        if "episodes" in state and self.env.saves_state:  # else another path saved it: episodes begin anew
             episodes = state["episodes"]
             self.env.set_state(episodes["env"])
             self._observations = episodes["observations"].copy()

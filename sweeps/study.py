@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 
+from environments.tasks import Path as EnvPath
 from sweeps.errors import NoFeasibleTrial, NotFoundError, StudyExistsError, suggest
 from sweeps.ledger import Ledger, NewTrial, StudyRow, Writer, driving
 from sweeps.records import State, Trial
@@ -65,6 +66,7 @@ class Study:
         progress: bool = True,
         *,
         cadence: Cadence | None = None,
+        env_path: EnvPath = "auto",
     ) -> Status:
         """Runs what waits, until nothing is left; trials that a killed driver left running go on from a checkpoint.
 
@@ -77,6 +79,8 @@ class Study:
             address: Ray's address; None takes RAY_ADDRESS, and without it a Ray of this process's own.
             progress: Whether to show progress on standard error.
             cadence: When to take checkpoints; None: every minute. The last iteration always leaves one.
+            env_path: Which environments: `auto` takes the fast ones where the task has them, `fast` insists on them,
+                `general` takes the task's own. A trial that goes on with others than before restarts its episodes.
 
         Returns:
             How the study stands at the end; failed trials do not raise.
@@ -84,6 +88,7 @@ class Study:
         Raises:
             StudyBusyError: If another process drives the study.
             UnreachableError: If Ray does not answer.
+            SweepError: If `env_path` is `fast` and the task has no fast environments.
             ValueError: If a number is out of range.
             KeyboardInterrupt: If Ctrl-C ended it.
         """
@@ -104,6 +109,7 @@ class Study:
                     resources=resources,
                     cadence=cadence or Cadence(),
                     address=address,
+                    env_path=env_path,
                     console=console,
                 )
             else:
@@ -210,6 +216,8 @@ def create_study(
     Raises:
         StudyExistsError: If it exists, or exists with another specification; says what differs.
     """
+    if if_exists not in ("fail", "load"):
+        raise ValueError(f"`if_exists` must be 'fail' or 'load', but got {if_exists!r}.")
     folder = storage_folder(storage)
     folder.mkdir(parents=True, exist_ok=True)
     ledger = open_ledger(folder)

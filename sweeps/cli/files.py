@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from sweeps.cli.output import Document, DocumentOption, count, format_seconds, show_json, show_rows
+from environments.tasks import Path as EnvPath
+from sweeps.cli.output import Document, DocumentOption, EnvPathOption, count, format_seconds, show_json, show_rows
 from sweeps.errors import SpecError
 from sweeps.planning.plan import Plan, make_plan
 from sweeps.planning.speed import GivenRate, Speed
@@ -80,6 +81,7 @@ def plan(
     cores: Annotated[int | None, typer.Option(min=1, help="Cores to plan for; default: those of this machine.")] = None,
     cpus_per_trial: Annotated[float, typer.Option(min=0.01, help="Cores that a trial reserves.")] = 1.0,
     max_concurrent: Annotated[int | None, typer.Option(min=1, help="Most trials at once.")] = None,
+    env_path: EnvPathOption = "auto",
     output: DocumentOption = Document.TABLE,
 ) -> None:
     """Show the trials of a study and what they cost, before anything is spent."""
@@ -89,7 +91,8 @@ def plan(
         cores=cores or len(os.sched_getaffinity(0)),
         cpus_per_trial=cpus_per_trial,
         max_concurrent=max_concurrent,
-        speed=_speed(spec, rate, measure),
+        env_path=env_path,
+        speed=_speed(spec, rate, measure, env_path),
     )
     if output == "json":
         show_json(result.to_dict())
@@ -102,7 +105,7 @@ def schema() -> None:
     show_json(study_schema())
 
 
-def _speed(spec: StudySpec, rate: float | None, measure: bool) -> Speed | None:
+def _speed(spec: StudySpec, rate: float | None, measure: bool, env_path: EnvPath) -> Speed | None:
     if rate is not None:
         return GivenRate(rate)
     if not measure:
@@ -110,7 +113,7 @@ def _speed(spec: StudySpec, rate: float | None, measure: bool) -> Speed | None:
     from sweeps.planning.calibration import measure_speed  # torch and RLlib: seconds
 
     typer.echo("measuring the speed of this machine; --no-measure skips it", err=True)
-    return measure_speed(spec)
+    return measure_speed(spec, env_path=env_path)
 
 
 def _show_plan(plan: Plan) -> None:

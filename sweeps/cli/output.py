@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from environments.tasks import Path as EnvPath
 from sweeps.errors import SweepError
 from sweeps.records import Interval
 
@@ -43,6 +44,10 @@ def _remember(context: typer.Context, value: str) -> str:
 
 
 OutputOption = Annotated[Output, typer.Option("--output", callback=_remember, help="Form of the result.")]
+EnvPathOption = Annotated[
+    EnvPath,
+    typer.Option(help="Environments: fast ones where the task has them (auto), only those (fast), its own (general)."),
+]
 DocumentOption = Annotated[Document, typer.Option("--output", callback=_remember, help="Form of the result.")]
 
 

@@ -8,6 +8,7 @@ import typer
 from sweeps.cli.output import (
     Document,
     DocumentOption,
+    EnvPathOption,
     Output,
     OutputOption,
     count,
@@ -54,6 +55,7 @@ def run(
     cpus_per_trial: CpusOption = 1.0,
     gpus_per_trial: GpusOption = 0.0,
     address: AddressOption = None,
+    env_path: EnvPathOption = "auto",
     report: ReportOption = True,
     output: OutputOption = Output.TABLE,
 ) -> None:
@@ -64,7 +66,7 @@ def run(
     from sweeps.study import create_study
 
     study = create_study(spec, storage, if_exists="load")
-    study.run(max_concurrent, cpus_per_trial, gpus_per_trial, address)
+    study.run(max_concurrent, cpus_per_trial, gpus_per_trial, address, env_path=env_path)
     _finish(study, output, report)
 
 
@@ -75,12 +77,13 @@ def resume(
     cpus_per_trial: CpusOption = 1.0,
     gpus_per_trial: GpusOption = 0.0,
     address: AddressOption = None,
+    env_path: EnvPathOption = "auto",
     report: ReportOption = True,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Go on with a study that was stopped or killed, from its last checkpoints."""
     study = _load(name, storage)
-    study.run(max_concurrent, cpus_per_trial, gpus_per_trial, address)
+    study.run(max_concurrent, cpus_per_trial, gpus_per_trial, address, env_path=env_path)
     _finish(study, output, report)
 
 
@@ -91,13 +94,18 @@ def retry(
     cpus_per_trial: CpusOption = 1.0,
     gpus_per_trial: GpusOption = 0.0,
     address: AddressOption = None,
+    env_path: EnvPathOption = "auto",
     report: ReportOption = True,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Run failed trials again, from their last checkpoints, and whatever else waits."""
     study = _load(name, storage)
     study.retry(
-        max_concurrent=max_concurrent, cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial, address=address
+        max_concurrent=max_concurrent,
+        cpus_per_trial=cpus_per_trial,
+        gpus_per_trial=gpus_per_trial,
+        address=address,
+        env_path=env_path,
     )
     _finish(study, output, report)
 

@@ -7,6 +7,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
+from environments.tasks import Path as EnvPath
 from sweeps.planning.plan import planned_runs
 from sweeps.planning.speed import MeasuredSpeed
 from sweeps.spec import RunSpec, StudySpec
@@ -15,7 +16,7 @@ _STEPS = 1_000  # env steps per seed of the iteration: a second or less, and lon
 _EPOCHS = 2
 
 
-def measure_speed(spec: StudySpec) -> MeasuredSpeed:
+def measure_speed(spec: StudySpec, *, env_path: EnvPath = "auto") -> MeasuredSpeed:
     """Trains the study's first configuration for two short iterations on one core, in this process.
 
     The first iteration warms up caches and is not counted. Other configurations are priced by their own steps, passes
@@ -23,6 +24,7 @@ def measure_speed(spec: StudySpec) -> MeasuredSpeed:
 
     Args:
         spec: The study.
+        env_path: Which environments it will step.
 
     Returns:
         Seconds per start, build, env step and gradient step.
@@ -33,7 +35,7 @@ def measure_speed(spec: StudySpec) -> MeasuredSpeed:
     start_s = time.perf_counter() - started
     with _one_quiet_thread():
         started = time.perf_counter()
-        runner, learner = _build(run, spec.seed_list)
+        runner, learner = _build(run, spec.seed_list, env_path)
         build_s = time.perf_counter() - started
         try:
             _iterate(runner, learner)
@@ -67,7 +69,7 @@ def shorten(run: RunSpec) -> RunSpec:
     return run.model_copy(update={"ppo": ppo})
 
 
-def _build(run: RunSpec, seeds: tuple[int, ...]) -> tuple[Any, Any]:
+def _build(run: RunSpec, seeds: tuple[int, ...], env_path: EnvPath) -> tuple[Any, Any]:
     """The algorithm's sampler and learner, as a trial builds them, but without the Ray that an `Algorithm` starts."""
     from algorithms.env_runner import StackedEnvRunner
     from algorithms.ppo_lagrangian import PPOLagrangianConfig
@@ -79,6 +81,7 @@ def _build(run: RunSpec, seeds: tuple[int, ...]) -> tuple[Any, Any]:
         .lagrangian(**run.lagrangian.model_dump(), cost_limit=run.cost_limits)
         .seeds(seeds)
         .budget(env_steps=run.env_steps)
+        .paths(env=env_path)
     )
     runner = StackedEnvRunner(config=config)
     learner = config.build_learner(spaces=runner.get_spaces())

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from environments.tasks import Path as EnvPath
 from environments.tasks import find_task
 from sweeps.errors import SpecError
 from sweeps.planning.speed import Speed, trained_steps
@@ -79,7 +80,13 @@ class Plan:
 
 
 def make_plan(
-    spec: StudySpec, *, cores: int, cpus_per_trial: float = 1.0, max_concurrent: int | None = None, speed: Speed | None
+    spec: StudySpec,
+    *,
+    cores: int,
+    cpus_per_trial: float = 1.0,
+    max_concurrent: int | None = None,
+    env_path: EnvPath = "auto",
+    speed: Speed | None,
 ) -> Plan:
     """Plans a study.
 
@@ -88,6 +95,7 @@ def make_plan(
         cores: Cores that it may use.
         cpus_per_trial: Cores that each trial reserves.
         max_concurrent: Most trials at once, or None for as many as fit.
+        env_path: Which environments it will step.
         speed: How fast a trial runs, or None to leave durations out.
 
     Returns:
@@ -96,7 +104,7 @@ def make_plan(
     Raises:
         SpecError: If the task's environments cannot be built.
     """
-    environment, saves_state = _probe_environment(spec)
+    environment, saves_state = _probe_environment(spec, env_path)
     runs = {name: planned_runs(spec, name) for name in spec.arms}
     seconds = {
         name: [speed.trial_seconds(run, len(spec.seed_list)) for run in of_arm] if speed else None
@@ -193,12 +201,12 @@ def _middle(where: Range | Choices) -> Any:
     return round(middle) if where.type == "int" else middle
 
 
-def _probe_environment(spec: StudySpec) -> tuple[str, bool]:
+def _probe_environment(spec: StudySpec, env_path: EnvPath) -> tuple[str, bool]:
     """Builds one environment, which shows that the task can be built and has the costs that are limited."""
     from environments.make import make_batch  # MuJoCo takes a second to import
 
     try:
-        batch = make_batch(spec.task, num_envs=1, seeds=[0], cost_names=tuple(spec.cost_limits))
+        batch = make_batch(spec.task, num_envs=1, seeds=[0], cost_names=tuple(spec.cost_limits), path=env_path)
     except (ValueError, ImportError) as error:
         raise SpecError(f"{spec.task} cannot be built: {error}", code="environment", path=("task",)) from error
     try:

@@ -8,6 +8,9 @@ from pathlib import Path
 import sqlalchemy.orm  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from rich.console import Console
 
+from environments.make import batch_kind
+from environments.tasks import Path as EnvPath
+from sweeps.errors import SweepError
 from sweeps.history import read_history
 from sweeps.ledger import Writer
 from sweeps.records import State
@@ -32,6 +35,7 @@ def drive(
     resources: Resources,
     cadence: Cadence,
     address: str | None,
+    env_path: EnvPath,
     console: Console,
 ) -> None:
     """Runs a study until nothing is left.
@@ -45,12 +49,14 @@ def drive(
         resources: What a trial takes.
         cadence: When workers take checkpoints.
         address: Ray's address, or None.
+        env_path: Which environments workers step.
         console: Where to show progress.
 
     Raises:
         KeyboardInterrupt: If Ctrl-C ended it; what was running waits then for another attempt.
-        SweepError: If Ray cannot be reached, or another driver took over.
+        SweepError: If Ray cannot be reached, another driver took over, or the task has no such environments.
     """
+    tags = {"env_kind": _env_kind(spec, env_path)}
     trials = writer.ledger.trials(writer.study)
     finished = [trial for trial in trials if trial.state.is_finished]
     unfinished = {trial.number for trial in trials if not trial.state.is_finished}
@@ -63,7 +69,7 @@ def drive(
         num_seeds=len(spec.seed_list),
         env_steps_done=sum(run.env_steps for t in trials if t.state is not State.FAIL for run in t.seed_runs),
     )
-    tracker = _tracker(spec, storage, folder)
+    tracker = _tracker(spec, storage, folder, tags)
     recorder = Recorder(writer, tracker, history, progress)
     with ExitStack() as cleanup:  # the last first, each whatever the others do
         tracker.start()
@@ -81,6 +87,7 @@ def drive(
             cadence=cadence,
             resources=resources,
             address=address,
+            env_path=env_path,
         )
 
 
@@ -97,7 +104,7 @@ def settle(spec: StudySpec, writer: Writer, *, storage: Path, folder: Path) -> N
     _, unreported = read_history(spool, set(), writer.ledger.trials(writer.study))
     if not unreported and _is_sent(spool, storage):
         return
-    tracker = _tracker(spec, storage, folder)
+    tracker = _tracker(spec, storage, folder, {})
     tracker.start()
     try:
         for trial in unreported:
@@ -106,9 +113,16 @@ def settle(spec: StudySpec, writer: Writer, *, storage: Path, folder: Path) -> N
         tracker.close()
 
 
-def _tracker(spec: StudySpec, storage: Path, folder: Path) -> Tracker:
+def _env_kind(spec: StudySpec, env_path: EnvPath) -> str:
+    try:
+        return batch_kind(spec.task, env_path)
+    except ValueError as error:
+        raise SweepError(str(error), code="env-path", help="lagsweep plan shows the environments of a study") from error
+
+
+def _tracker(spec: StudySpec, storage: Path, folder: Path, tags: Mapping[str, str]) -> Tracker:
     store = find_store(storage)
-    tags = {"spec_sha256": spec.sha256}
+    tags = {"spec_sha256": spec.sha256, **tags}
     return Tracker(folder, store.uri, store.artifact_root, spec.name, spec.to_yaml(), tags)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from ray.tune import Trainable
 
 from algorithms.errors import NonFiniteError
+from environments.tasks import Path as EnvPath
 from sweeps.records import Execution, ResultRow
 from sweeps.running.checkpoints import Cadence, CheckpointStore
 from sweeps.spec import RunSpec
@@ -35,12 +36,14 @@ class Assignment:
         run: What to train.
         checkpoints: Folder of the trial's checkpoints, absolute.
         cadence: When to take one.
+        env_path: Which environments: `auto`, `fast` or `general`.
     """
 
     execution: Execution
     run: RunSpec
     checkpoints: str
     cadence: Cadence
+    env_path: EnvPath = "auto"
 
 
 class Report(TypedDict):
@@ -182,6 +185,7 @@ def build_algorithm(assignment: Assignment, source: Path | None, storage: Any = 
         .lagrangian(**run.lagrangian.model_dump(), cost_limit=run.cost_limits)
         .seeds(assignment.execution.seeds)
         .budget(env_steps=run.env_steps)
+        .paths(env=assignment.env_path)
         .resume(None if source is None else str(source))
     )
     return PPOLagrangian(config=config, storage=storage)

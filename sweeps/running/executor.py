@@ -12,6 +12,7 @@ import ray
 from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
 
+from environments.tasks import Path as EnvPath
 from sweeps.errors import SweepError
 from sweeps.ledger import Writer
 from sweeps.running.checkpoints import Cadence
@@ -69,6 +70,7 @@ def run_executions(
     cadence: Cadence,
     resources: Resources,
     address: str | None,
+    env_path: EnvPath,
 ) -> None:
     """Runs everything that waits in the ledger or is still to be suggested, until nothing is left.
 
@@ -83,6 +85,7 @@ def run_executions(
         cadence: When workers take checkpoints.
         resources: What an execution takes.
         address: Ray's address; None takes RAY_ADDRESS, and without it a Ray of this process's own.
+        env_path: Which environments workers step.
 
     Raises:
         KeyboardInterrupt: If Ctrl-C ended it.
@@ -91,7 +94,13 @@ def run_executions(
     with environment(_TUNE_ENVIRONMENT), connected(address), _graceful_interrupt(recorder):
         concurrent = _num_concurrent(resources)
         searcher = ExecutionSearcher(
-            writer, spec, checkpoints=checkpoints, cadence=cadence, max_concurrent=concurrent, stop=recorder.stop
+            writer,
+            spec,
+            checkpoints=checkpoints,
+            cadence=cadence,
+            max_concurrent=concurrent,
+            stop=recorder.stop,
+            env_path=env_path,
         )
         with (
             environment({"TUNE_MAX_PENDING_TRIALS_PG": str(concurrent)}),

@@ -6,6 +6,7 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
+from environments.tasks import Path as EnvPath
 from sweeps.ledger import NewTrial, Writer
 from sweeps.records import Execution, State, Trial
 from sweeps.running.checkpoints import Cadence, CheckpointStore, trial_folder
@@ -28,6 +29,7 @@ class ExecutionSearcher(Searcher):
         max_concurrent: Executions that are handed out and not finished, at most. More would wait inside Tune, where a
             suggestion grows stale.
         stop: Says when to hand out nothing more.
+        env_path: Which environments workers step.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class ExecutionSearcher(Searcher):
         cadence: Cadence,
         max_concurrent: int,
         stop: Stop,
+        env_path: EnvPath = "auto",
     ) -> None:
         super().__init__()
         self._writer = writer
@@ -47,6 +50,7 @@ class ExecutionSearcher(Searcher):
         self._cadence = cadence
         self._max_concurrent = max_concurrent
         self._stop = stop
+        self._env_path: EnvPath = env_path
         self._live: dict[str, Execution] = {}
 
     def suggest(self, trial_id: str) -> Mapping[str, Any] | str | None:  # pyright: ignore[reportIncompatibleMethodOverride] - Ray's annotation leaves out its own FINISHED
@@ -72,7 +76,7 @@ class ExecutionSearcher(Searcher):
         execution = self._writer.ask(trial.number, seeds, None if newest is None else str(newest))
         self._live[trial_id] = execution
         run = self._spec.resolve(trial.arm, trial.params)
-        return {ASSIGNMENT: Assignment(execution, run, str(folder), self._cadence)}
+        return {ASSIGNMENT: Assignment(execution, run, str(folder), self._cadence, self._env_path)}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Frees the execution's place; what became of it is the recorder's to write.

@@ -150,9 +150,11 @@ class MlflowRuns:
         trial = event.trial
         params = [Param(metric_key(name), str(value)) for name, value in trial.params.items()]
         waiting = [seed_run for seed_run in trial.seed_runs if not seed_run.state.is_finished]
+        # A run that goes on keeps the tags of its first start but this one: another driver may take another path.
+        kind = {name: value for name, value in self._started().tags.items() if name == f"{TAG}env_kind"}
         for key in [RunKey(trial.number), *(RunKey(trial.number, seed_run.seed) for seed_run in waiting)]:
             run = self._run(key, event.time)
-            self._client.log_batch(run, params=params, tags=_tags({f"{TAG}state": str(State.RUNNING)}))
+            self._client.log_batch(run, params=params, tags=_tags({f"{TAG}state": str(State.RUNNING), **kind}))
             self._set_status(run, "RUNNING", event.time)
 
     def _finish_trial(self, event: TrialFinished) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sweeps.errors import NoFeasibleTrial, NotFoundError, StudyBusyError, StudyExistsError
+from sweeps.errors import NoFeasibleTrial, NotFoundError, StudyBusyError, StudyExistsError, SweepError
 from sweeps.ledger import SeedProgress, driving
 from sweeps.records import Interval, State
 from sweeps.spec import StudySpec
@@ -149,6 +149,15 @@ def test_a_study_that_someone_drives_is_not_run(tmp_path: Path) -> None:
         pytest.raises(StudyBusyError, match="driven by process"),
     ):
         study.run(progress=False)
+
+
+def test_environments_that_a_task_has_not_are_refused_before_anything_starts(tmp_path: Path) -> None:
+    study = create_study(spec_of(task="HopperVelocity"), tmp_path)
+    with pytest.raises(SweepError, match="needs a task with a fast path") as caught:
+        study.run(progress=False, env_path="fast")
+    assert caught.value.code == "env-path"
+    assert study.status().holder is None
+    assert not (study.folder / SPOOL_NAME).exists()
 
 
 def test_a_finished_study_says_so_and_starts_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from algorithms.env_runner import StackedEnvRunner
 from algorithms.errors import LostEnvRunnerError, NonFiniteError
 from algorithms.ppo_lagrangian import PPOLagrangian, PPOLagrangianConfig
 
@@ -117,6 +118,16 @@ def test_worker_processes_change_no_number_and_end_with_the_algorithm() -> None:
     assert torch.equal(networks(shared), alone)
     shared.stop()
     assert multiprocessing.active_children() == []
+
+
+def test_a_state_of_the_fast_path_goes_on_with_new_episodes_on_the_general_one() -> None:
+    config = make_config(seeds=(0,), steps_per_iteration=64, num_envs=1).environment("Circle1")
+    fast = StackedEnvRunner(config=config)
+    fast.sample()
+    general = StackedEnvRunner(config=config.copy(copy_frozen=False).paths(env="general"))
+    general.set_state(fast.get_state())
+    np.testing.assert_equal(tuple(general.normalizer.moments), tuple(fast.normalizer.moments))
+    assert general.sample().observations.shape == (65, 1, 1, 28)
 
 
 def test_with_multiplier_zero_the_limit_changes_nothing() -> None:

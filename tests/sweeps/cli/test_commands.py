@@ -126,6 +126,15 @@ def test_plan_as_json_has_the_numbers(file: Path):
     assert plan["arms"][0]["update"] == "ga"
 
 
+def test_plan_shows_the_environments_of_the_path_that_is_asked_for(tmp_path: Path):
+    file = tmp_path / "circle.yaml"
+    assert lagsweep("init", file, "--task", "Circle1").exit_code == 0
+    plan = ["plan", file, "--no-measure", "--output", "json", "--env-path"]
+    assert json.loads(lagsweep(*plan, "general").stdout)["environment"] == "gymnasium"
+    assert json.loads(lagsweep(*plan, "fast").stdout)["environment"] == "navigation"
+    assert "quick" in lagsweep(*plan, "quick").output
+
+
 def test_plan_without_measuring_has_no_price(file: Path):
     plan = json.loads(lagsweep("plan", file, "--no-measure", "--output", "json").stdout)
     assert (plan["duration_s"], plan["speed"]) == (None, None)

@@ -124,6 +124,21 @@ def test_a_cost_that_the_task_does_not_have_is_refused_before_anything_starts():
     assert caught.value.path == ("task",)
 
 
+@pytest.mark.parametrize(
+    ("env_path", "kind"), [("auto", "navigation"), ("fast", "navigation"), ("general", "gymnasium")]
+)
+def test_a_plan_says_which_environments_the_path_takes(env_path: Any, kind: str):
+    plan = make_plan(study(task="Circle1"), cores=1, env_path=env_path, speed=None)
+    assert plan.environment == kind
+    # Only the fast path saves its episodes.
+    assert any("restarts its episodes" in note for note in plan.notes) == (kind == "gymnasium")
+
+
+def test_insisting_on_fast_environments_that_a_task_has_not_is_refused():
+    with pytest.raises(SpecError, match=r"needs a task with a fast path .* got HopperVelocity"):
+        make_plan(study(task="HopperVelocity"), cores=1, env_path="fast", speed=None)
+
+
 def test_a_short_iteration_keeps_the_environments_and_minibatches():
     spec = study(
         hyperparameters={"num_envs": 30, "steps_per_iteration": 30_000, "minibatch_size": 2_000}, env_steps=60_000

@@ -11,7 +11,7 @@ from ray.train._internal.storage import StorageContext
 from algorithms.errors import NonFiniteError
 from sweeps.records import Execution, ResultRow
 from sweeps.running.checkpoints import Cadence, CheckpointStore
-from sweeps.running.execution import ASSIGNMENT, Assignment, ExecutionTrainable, result_row
+from sweeps.running.execution import ASSIGNMENT, Assignment, ExecutionTrainable, build_algorithm, result_row
 from sweeps.spec import StudySpec
 
 pytestmark = [
@@ -61,6 +61,13 @@ def numbers(row: ResultRow) -> tuple[Any, ...]:
     """What of a row must not depend on when, where and in which attempt it was computed."""
     metrics = {key: value for key, value in row.metrics.items() if not key.startswith("time/")}
     return row.seed, row.iteration, row.env_steps, metrics, row.episode_returns, row.episode_costs
+
+
+def test_the_environments_are_of_the_path_that_is_assigned(assignment: Assignment) -> None:
+    algorithm = build_algorithm(replace(assignment, env_path="general"), None)
+    assert algorithm.config is not None
+    assert algorithm.config["env_path"] == "general"
+    algorithm.stop()
 
 
 def test_an_execution_stopped_and_continued_gives_the_rows_of_an_undisturbed_one(

@@ -64,6 +64,13 @@ def test_every_trial_ends_and_a_failure_leaves_the_others_alone(finished: tuple[
     assert status.holder is None
 
 
+def test_runs_in_mlflow_carry_the_kind_of_their_environments(finished: tuple[Study, Status]) -> None:
+    folder = finished[0].folder
+    started = next(event for event in read_events(folder / SPOOL_NAME) if isinstance(event, StudyStarted))
+
+    assert started.tags["lagsweep.env_kind"] == "analytic"
+
+
 def test_a_failure_carries_the_class_and_the_words_of_its_cause(finished: tuple[Study, Status]) -> None:
     trial = finished[0].trials[0]
 

@@ -206,6 +206,15 @@ def test_a_second_driver_goes_on_in_the_same_runs(store, folder, client, tracker
     assert runs["study", None, None].info.status == "FINISHED"
 
 
+def test_a_trial_that_goes_on_says_which_environments_it_steps_now(store, folder, client):
+    for kind in ("navigation", "gymnasium"):
+        driver = Tracker(folder, store.uri, store.artifact_root, "demo", SPEC, {"env_kind": kind})
+        driver.start()
+        driver.trial_started(trial(0))
+        driver.close()
+        assert {run.data.tags["lagsweep.env_kind"] for run in runs_of(client).values()} == {kind}
+
+
 def test_a_driver_that_was_killed_leaves_no_run_running_once_another_starts(store, folder, client):
     killed = make_tracker(store, folder)
     killed.start()
