@@ -43,4 +43,4 @@ bench: install
 	$(VENV)/bin/python -m benchmarks.throughput
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis lagsweep-runs
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis

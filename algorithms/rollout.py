@@ -3,7 +3,7 @@
 Axes: T steps, S seeds, E environments a seed, O and A entries of an observation and an action, m costs.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from algorithms.normalizer import Moments
 from environments.batch import BatchStep
 
 Floats = NDArray[np.float64]
+_TENSORS = ("observations", "actions", "log_probs", "rewards", "costs", "terminated", "truncated")
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,10 @@ class Rollout:
         """Env steps of all seeds."""
         return self.rewards.numel()
 
+    def to(self, device: torch.device | str) -> "Rollout":
+        """The same rollout with its tensors on a device."""
+        return replace(self, **{name: getattr(self, name).to(device) for name in _TENSORS})
+
 
 def join_episodes(parts: list[Episodes]) -> Episodes:
     """Joins lists of episodes, in their order."""
@@ -89,11 +94,10 @@ def join(rollouts: list[Rollout], moments: Moments) -> Rollout:
     Returns:
         One rollout with the environments of all.
     """
-    names = ("observations", "actions", "log_probs", "rewards", "costs", "terminated", "truncated")
     widths = np.cumsum([0] + [rollout.rewards.shape[2] for rollout in rollouts[:-1]])
     shift = [r.cut_at + np.array([[0], [0], [width]]) for r, width in zip(rollouts, widths, strict=True)]
     return Rollout(
-        **{name: torch.cat([getattr(rollout, name) for rollout in rollouts], dim=2) for name in names},
+        **{name: torch.cat([getattr(rollout, name) for rollout in rollouts], dim=2) for name in _TENSORS},
         cut_at=np.concatenate(shift, axis=1),
         cut_observations=np.concatenate([rollout.cut_observations for rollout in rollouts]),
         episodes=join_episodes([rollout.episodes for rollout in rollouts]),

@@ -4,6 +4,7 @@ import time
 from typing import Any, cast
 
 import numpy as np
+from ray.exceptions import RayActorError
 from ray.rllib.algorithms.algorithm import Algorithm
 from ray.rllib.core.learner.learner_group import LearnerGroup
 from ray.rllib.env.env_runner_group import EnvRunnerGroup
@@ -53,6 +54,11 @@ class PPOLagrangian(Algorithm):
         return cast(LearnerGroup, self.learner_group)
 
     @override(Algorithm)
+    def get_ctor_args_and_kwargs(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        # A checkpoint stands alone: the one that this run came from may be gone by the time it is loaded.
+        return (self._settings.copy(copy_frozen=False).resume(None).get_state(),), {}
+
+    @override(Algorithm)
     def training_step(self) -> None:
         started = time.perf_counter()
         with self.metrics.log_time((TIMERS, ENV_RUNNER_SAMPLING_TIMER)):
@@ -78,13 +84,14 @@ class PPOLagrangian(Algorithm):
             return local.sample()
         statistics = local.normalizer
         moments = statistics.moments
-        rollouts = group.foreach_env_runner(
-            lambda runner: cast(StackedEnvRunner, runner).sample_from(moments), local_env_runner=False
-        )
-        if len(rollouts) < runners:
-            raise LostEnvRunnerError(
-                f"{runners - len(rollouts)} of {runners} environment runners died; continue from the last checkpoint"
+        try:
+            rollouts = group.foreach_env_runner(
+                lambda runner: cast(StackedEnvRunner, runner).sample_from(moments), local_env_runner=False
             )
+        except RayActorError as error:
+            raise LostEnvRunnerError(
+                f"one of {runners} environment runners died; continue from the last checkpoint"
+            ) from error
         for rollout in rollouts:
             statistics.set_moments(merge(statistics.moments, rollout.moments))
         return join(rollouts, statistics.moments)

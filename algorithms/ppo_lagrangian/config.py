@@ -1,5 +1,6 @@
 """`PPOLagrangianConfig`: RLlib's fluent configuration with `lagrangian`, `seeds`, `budget` and `resume`."""
 
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
@@ -79,7 +80,8 @@ class PPOLagrangianConfig(PPOConfig):
         """Sets how the multiplier moves and which limit the cost has.
 
         Args:
-            update: `fixed`, `ga` or `pid`; None keeps the update and changes only what is given.
+            update: A name of docs/algorithms/multipliers.md, such as `ga`; None keeps the update and changes only what
+                is given.
             cost_limit: d ≥ 0, undiscounted cost per episode; a number limits the task's total cost, a mapping limits
                 costs by name.
             **parameters: Hyperparameters of the update; those left out take their default.
@@ -97,6 +99,8 @@ class PPOLagrangianConfig(PPOConfig):
             self.multiplier_parameters = _MULTIPLIER.validate_python(merged)
         if cost_limit is not None:
             limits = dict(cost_limit) if isinstance(cost_limit, Mapping) else {"cost": cost_limit}
+            if not limits:
+                raise ValueError("`len(cost_limit) >= 1` must hold, but got no limit.")
             self.cost_limits = {name: _checked_limit(name, limit) for name, limit in limits.items()}
         return self
 
@@ -111,8 +115,9 @@ class PPOLagrangianConfig(PPOConfig):
 
         Raises:
             ValueError: If there is none, one is negative or one stands twice.
+            TypeError: If one is no integer.
         """
-        chosen = tuple(int(seed) for seed in seeds)
+        chosen = tuple(operator.index(seed) for seed in seeds)
         if not chosen or min(chosen) < 0 or len(set(chosen)) != len(chosen):
             raise ValueError(f"`seeds` must be different integers ≥ 0, at least one, but got {list(seeds)}.")
         self.seed_list = chosen
@@ -154,11 +159,13 @@ class PPOLagrangianConfig(PPOConfig):
             This config.
 
         Raises:
-            ValueError: If `env_workers` is negative.
+            ValueError: If `env_workers` is negative or `gradient` unknown.
         """
         if env_workers is not None and env_workers < 0:
             raise ValueError(f"`env_workers >= 0` must hold, but got env_workers={env_workers}.")
         self.env_workers = self.env_workers if env_workers is None else env_workers
+        if gradient not in (None, "fused", "autograd"):
+            raise ValueError(f"`gradient` must be 'fused' or 'autograd', but got {gradient!r}.")
         self.env_path, self.gradient_path = env or self.env_path, gradient or self.gradient_path
         return self
 
@@ -213,11 +220,26 @@ class PPOLagrangianConfig(PPOConfig):
                 "`num_envs % num_env_runners == 0` must hold, so that every runner steps as many environments of each "
                 f"seed, but got num_envs={parameters.num_envs}, num_env_runners={runners}."
             )
-        if self.num_learners:
-            raise ValueError(f"`num_learners == 0` must hold: seeds share one learner; got {self.num_learners}.")
+        if not self.in_evaluation:  # RLlib derives a second config for evaluations, with settings of its own
+            self._refuse_unread_settings()
+
+    def _refuse_unread_settings(self) -> None:
+        """Refuses settings of RLlib's that nothing here reads, rather than ignoring them."""
+        kept = {
+            "num_learners": (0, "the seeds share one learner"),
+            "num_envs_per_env_runner": (1, "set training(num_envs=…), environments per seed"),
+            "rollout_fragment_length": ("auto", "set training(steps_per_iteration=…)"),
+            "seed": (None, "set seeds([…])"),
+            "evaluation_interval": (None, "training episodes are what results count"),
+        }
+        for name, (value, instead) in kept.items():
+            if getattr(self, name) != value:
+                raise ValueError(f"`{name} == {value!r}` must hold, but got {getattr(self, name)!r}: {instead}.")
+        if self.env is None:
+            raise ValueError("`environment(…)` must name a task, such as SafetyPointCircle1-v0, but none was given.")
 
 
 def _checked_limit(name: str, limit: float) -> float:
-    if not 0.0 <= limit < float("inf"):
+    if isinstance(limit, str) or not 0.0 <= limit < float("inf"):
         raise ValueError(f"`0 <= cost_limit < inf` must hold, but got {name}={limit}.")
     return float(limit)

@@ -100,7 +100,7 @@ class PPOLagrangianLearner(TorchLearner):
         """
         self._check_is_built()
         training_data.solve_refs()
-        rollout: Rollout = training_data.batch
+        rollout: Rollout = training_data.batch.to(self._device)
         self._weights_seq_no += 1
         self._multipliers.update(rollout.episodes)
         batch = self._prepare(rollout)
@@ -192,8 +192,8 @@ class PPOLagrangianLearner(TorchLearner):
         metrics: dict[str, Tensor] = {
             "loss/policy": policy,
             "loss/reward_value": critics[:, 0],
-            "policy/kl": kl,
-            "policy/entropy": gaussian_entropy(self._networks.log_std()),
+            "loss/kl": kl,
+            "loss/entropy": gaussian_entropy(self._networks.log_std()),
             "policy/epochs": epochs,
             "advantage/reward_std": batch.reward_std,
         }
@@ -220,6 +220,12 @@ class PPOLagrangianLearner(TorchLearner):
                 "lower actor_lr, critic_lr or grad_clip, or check the task's rewards and costs"
             )
 
+    def _identity(self) -> dict[str, Any]:
+        """What a checkpoint must share with the run that continues it."""
+        settings = self._settings
+        update, names = settings.multiplier_parameters.update, list(settings.cost_limits)
+        return {"seeds": list(settings.seed_list), "update": update, "costs": names}
+
     @override(TorchLearner)
     def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
         state = super().get_state(components, not_components=not_components, **kwargs)
@@ -229,6 +235,7 @@ class PPOLagrangianLearner(TorchLearner):
                 "objective": self._objective.get_state(),
                 "generators": [generator.get_state().numpy() for generator in self._generators],
                 "iteration": self._iteration,
+                "identity": self._identity(),
             }
         return state
 
@@ -237,6 +244,11 @@ class PPOLagrangianLearner(TorchLearner):
         super().set_state(state)
         if _STATE in state:
             own = state[_STATE]
+            if own["identity"] != self._identity():
+                raise ValueError(
+                    f"`a checkpoint continues what wrote it` must hold, but it holds {own['identity']} and this run is "
+                    f"{self._identity()}."
+                )
             self._multipliers.set_state(own["multipliers"])
             self._objective.set_state(own["objective"])
             for generator, saved in zip(self._generators, own["generators"], strict=True):

@@ -50,6 +50,38 @@ def test_a_negative_number_of_worker_processes_is_refused() -> None:
         PPOLagrangianConfig().paths(env_workers=-1)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"num_learners": 1},
+        {"num_envs_per_env_runner": 7},
+        {"rollout_fragment_length": 3},
+        {"seed": 9},
+        {"evaluation_interval": 1},
+        {"env": None},
+    ],
+    ids=lambda settings: next(iter(settings)),
+)
+def test_settings_that_nothing_reads_are_refused_by_name(settings: dict[str, object]) -> None:
+    config = PPOLagrangianConfig().environment("analytic/bandit")
+    for name, value in settings.items():
+        setattr(config, name, value)
+    with pytest.raises(ValueError, match=next(iter(settings))):
+        config.validate()
+
+
+def test_an_unknown_gradient_path_and_an_empty_limit_are_refused() -> None:
+    with pytest.raises(ValueError, match="'fused' or 'autograd'"):
+        PPOLagrangianConfig().paths(gradient="fst")  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match="cost_limit"):
+        PPOLagrangianConfig().lagrangian(cost_limit={})
+
+
+def test_a_seed_is_a_whole_number() -> None:
+    with pytest.raises(TypeError):
+        PPOLagrangianConfig().seeds([0.7])  # pyright: ignore[reportArgumentType]
+
+
 @pytest.mark.parametrize("seeds", [[], [-1], [3, 3]])
 def test_seeds_are_different_and_from_zero_up(seeds: list[int]) -> None:
     with pytest.raises(ValueError, match="seeds"):
