@@ -193,7 +193,7 @@ def _finish(study: "Study", output: Output, report: bool) -> None:
             _show_report(written)
         else:
             typer.echo(_name_best(now.best) if now.best else "no feasible trial")
-        typer.echo(f"metrics: lagsweep ui --storage {study.storage}")
+        typer.echo(f"metrics: lagsweep ui{_storage_option(study.storage)}")
     failed = now.counts[State.FAIL]
     if failed:
         help = f"`lagsweep trials {study.name}` says why, `lagsweep retry {study.name}` runs them again"
@@ -211,8 +211,19 @@ def _write_report(study: "Study") -> "Report":
 
 def _show_report(report: "Report") -> None:
     show_table(report.table)
-    for line in (report.best, *report.missing, *report.findings, f"report: {report.folder}"):
+    for line in (report.best, *report.missing, *report.findings, f"report: {_short(report.folder)}"):
         typer.echo(line)
+
+
+def _short(path: Path) -> Path:
+    """The path from where the user stands, where it lies below."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _storage_option(storage: Path) -> str:
+    from sweeps.storage import storage_folder
+
+    return "" if storage == storage_folder(None) else f" --storage {_short(storage)}"
 
 
 def _show_trials(study: "Study", output: Output) -> None:

@@ -104,7 +104,7 @@ def make_plan(
     Raises:
         SpecError: If the task's environments cannot be built.
     """
-    environment, saves_state = _probe_environment(spec, env_path)
+    environment, saves_state = probe_environment(spec, env_path)
     runs = {name: planned_runs(spec, name) for name in spec.arms}
     seconds = {
         name: [speed.trial_seconds(run, len(spec.seed_list)) for run in of_arm] if speed else None
@@ -201,14 +201,26 @@ def _middle(where: Range | Choices) -> Any:
     return round(middle) if where.type == "int" else middle
 
 
-def _probe_environment(spec: StudySpec, env_path: EnvPath) -> tuple[str, bool]:
-    """Builds one environment, which shows that the task can be built and has the costs that are limited."""
+def probe_environment(spec: StudySpec, env_path: EnvPath) -> tuple[str, bool]:
+    """Builds one environment, which shows that the task can be built and has the costs that are limited.
+
+    Args:
+        spec: The study.
+        env_path: Which environments.
+
+    Returns:
+        The kind of the environments, and whether they save their state.
+
+    Raises:
+        SpecError: If they cannot be built.
+    """
     from environments.make import make_batch  # MuJoCo takes a second to import
 
     try:
         batch = make_batch(spec.task, num_envs=1, seeds=[0], cost_names=tuple(spec.cost_limits), path=env_path)
     except (ValueError, ImportError) as error:
-        raise SpecError(f"{spec.task} cannot be built: {error}", code="environment", path=("task",)) from error
+        place = "cost_limit" if "cost_names" in str(error) else "task"
+        raise SpecError(f"{spec.task} cannot be built: {error}", code="environment", path=(place,)) from error
     try:
         return batch.kind, batch.saves_state
     finally:

@@ -8,11 +8,10 @@ from pathlib import Path
 import sqlalchemy.orm  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from rich.console import Console
 
-from environments.make import batch_kind
 from environments.tasks import Path as EnvPath
-from sweeps.errors import SweepError
 from sweeps.history import read_history
 from sweeps.ledger import Writer
+from sweeps.planning.plan import probe_environment
 from sweeps.records import State
 from sweeps.running.checkpoints import Cadence
 from sweeps.running.executor import Resources, run_executions
@@ -56,7 +55,7 @@ def drive(
         KeyboardInterrupt: If Ctrl-C ended it; what was running waits then for another attempt.
         SweepError: If Ray cannot be reached, another driver took over, or the task has no such environments.
     """
-    tags = {"env_kind": _env_kind(spec, env_path)}
+    tags = {"env_kind": probe_environment(spec, env_path)[0]}  # before Ray starts
     trials = writer.ledger.trials(writer.study)
     finished = [trial for trial in trials if trial.state.is_finished]
     unfinished = {trial.number for trial in trials if not trial.state.is_finished}
@@ -111,13 +110,6 @@ def settle(spec: StudySpec, writer: Writer, *, storage: Path, folder: Path) -> N
             tracker.trial_finished(trial)
     finally:
         tracker.close()
-
-
-def _env_kind(spec: StudySpec, env_path: EnvPath) -> str:
-    try:
-        return batch_kind(spec.task, env_path)
-    except ValueError as error:
-        raise SweepError(str(error), code="env-path", help="lagsweep plan shows the environments of a study") from error
 
 
 def _tracker(spec: StudySpec, storage: Path, folder: Path, tags: Mapping[str, str]) -> Tracker:

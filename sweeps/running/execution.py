@@ -37,6 +37,7 @@ class Assignment:
         checkpoints: Folder of the trial's checkpoints, absolute.
         cadence: When to take one.
         env_path: Which environments: `auto`, `fast` or `general`.
+        gpus: Share of a GPU that the networks live on; 0 keeps them on the CPU.
     """
 
     execution: Execution
@@ -44,6 +45,7 @@ class Assignment:
     checkpoints: str
     cadence: Cadence
     env_path: EnvPath = "auto"
+    gpus: float = 0.0
 
 
 class Report(TypedDict):
@@ -186,6 +188,7 @@ def build_algorithm(assignment: Assignment, source: Path | None, storage: Any = 
         .seeds(assignment.execution.seeds)
         .budget(env_steps=run.env_steps)
         .paths(env=assignment.env_path)
+        .learners(num_gpus_per_learner=assignment.gpus)
         .resume(None if source is None else str(source))
     )
     return PPOLagrangian(config=config, storage=storage)

@@ -1,5 +1,6 @@
 """Runs the executions of a study on Ray Tune, on this machine or on the cluster at an address."""
 
+import logging
 import signal
 import tempfile
 import threading
@@ -101,6 +102,7 @@ def run_executions(
             max_concurrent=concurrent,
             stop=recorder.stop,
             env_path=env_path,
+            gpus=resources.gpus,
         )
         with (
             environment({"TUNE_MAX_PENDING_TRIALS_PG": str(concurrent)}),
@@ -112,6 +114,7 @@ def run_executions(
 
 
 def _run_tune(searcher: ExecutionSearcher, recorder: Recorder, resources: Resources, folder: str) -> None:
+    logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)  # the recorder names failed trials, in one line each
     try:
         tune.run(
             ExecutionTrainable,

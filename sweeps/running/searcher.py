@@ -30,6 +30,7 @@ class ExecutionSearcher(Searcher):
             suggestion grows stale.
         stop: Says when to hand out nothing more.
         env_path: Which environments workers step.
+        gpus: Share of a GPU that a worker's networks live on.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class ExecutionSearcher(Searcher):
         max_concurrent: int,
         stop: Stop,
         env_path: EnvPath = "auto",
+        gpus: float = 0.0,
     ) -> None:
         super().__init__()
         self._writer = writer
@@ -51,6 +53,7 @@ class ExecutionSearcher(Searcher):
         self._max_concurrent = max_concurrent
         self._stop = stop
         self._env_path: EnvPath = env_path
+        self._gpus = gpus
         self._live: dict[str, Execution] = {}
 
     def suggest(self, trial_id: str) -> Mapping[str, Any] | str | None:  # pyright: ignore[reportIncompatibleMethodOverride] - Ray's annotation leaves out its own FINISHED
@@ -76,7 +79,7 @@ class ExecutionSearcher(Searcher):
         execution = self._writer.ask(trial.number, seeds, None if newest is None else str(newest))
         self._live[trial_id] = execution
         run = self._spec.resolve(trial.arm, trial.params)
-        return {ASSIGNMENT: Assignment(execution, run, str(folder), self._cadence, self._env_path)}
+        return {ASSIGNMENT: Assignment(execution, run, str(folder), self._cadence, self._env_path, self._gpus)}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Frees the execution's place; what became of it is the recorder's to write.

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sweeps.errors import NoFeasibleTrial, NotFoundError, StudyBusyError, StudyExistsError, SweepError
+from sweeps.errors import NoFeasibleTrial, NotFoundError, SpecError, StudyBusyError, StudyExistsError, SweepError
 from sweeps.ledger import SeedProgress, driving
 from sweeps.records import Interval, State
 from sweeps.spec import StudySpec
@@ -155,7 +155,7 @@ def test_environments_that_a_task_has_not_are_refused_before_anything_starts(tmp
     study = create_study(spec_of(task="HopperVelocity"), tmp_path)
     with pytest.raises(SweepError, match="needs a task with a fast path") as caught:
         study.run(progress=False, env_path="fast")
-    assert caught.value.code == "env-path"
+    assert caught.value.code == "environment"
     assert study.status().holder is None
     assert not (study.folder / SPOOL_NAME).exists()
 
@@ -187,3 +187,12 @@ def test_a_finished_study_says_so_and_starts_nothing(tmp_path: Path, capsys: pyt
 def test_resources_out_of_range_are_refused(tmp_path: Path, options: dict[str, Any], rule: str) -> None:
     with pytest.raises(ValueError, match=rule):
         create_study(spec_of(), tmp_path).run(**options)
+
+
+def test_a_cost_that_the_task_lacks_is_refused_before_ray_starts(tmp_path):
+    spec = {"name": "x", "task": "analytic/bandit", "cost_limit": {"foo": 1.0}, "env_steps": 400, "seeds": 1}
+    hyper = {"hyperparameters": {"steps_per_iteration": 400, "num_envs": 4}, "lagrangian": {"update": "ga"}}
+    study = create_study(StudySpec.model_validate(spec | hyper), tmp_path)
+    with pytest.raises(SpecError, match="foo") as caught:
+        study.run(progress=False)
+    assert caught.value.path == ("cost_limit",)

@@ -121,7 +121,7 @@ def test_notes_say_what_one_should_know_before_starting():
 def test_a_cost_that_the_task_does_not_have_is_refused_before_anything_starts():
     with pytest.raises(SpecError, match="hazrds") as caught:
         make_plan(study(task="Circle1", cost_limit={"hazrds": 1.0}), cores=1, speed=None)
-    assert caught.value.path == ("task",)
+    assert caught.value.path == ("cost_limit",)
 
 
 @pytest.mark.parametrize(
