@@ -1,11 +1,14 @@
 """Plans: counts, prices and what is worth a note."""
 
+import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 
 from sweeps.errors import SpecError
-from sweeps.planning.calibration import measure_speed, shorten
+from sweeps.planning.calibration import shorten
 from sweeps.planning.plan import make_plan, makespan, planned_runs
 from sweeps.planning.speed import GivenRate, MeasuredSpeed, num_iterations
 from sweeps.spec import StudySpec
@@ -154,13 +157,22 @@ def test_a_short_iteration_keeps_the_environments_and_minibatches():
 
 @pytest.mark.slow
 def test_the_speed_is_measured_with_the_real_algorithm_and_without_ray():
-    import ray
-
-    speed = measure_speed(study())
-    assert speed.num_seeds == 2
+    """In a process of its own: other tests of the session have started Ray."""
+    program = (
+        "import json, sys, ray\n"
+        "from sweeps.planning.calibration import measure_speed\n"
+        "from sweeps.spec import StudySpec\n"
+        "speed = measure_speed(StudySpec.model_validate_json(sys.stdin.read()))\n"
+        "print(json.dumps([speed.num_seeds, speed.env_step_s, speed.minibatch_s, speed.start_s, speed.build_s]))\n"
+        "assert not ray.is_initialized()\n"
+    )
+    given = study().model_dump_json(exclude_none=True)
+    ended = subprocess.run([sys.executable, "-c", program], input=given, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    num_seeds, env_step_s, minibatch_s, start_s, build_s = json.loads(ended.stdout.splitlines()[-1])
+    assert num_seeds == 2
     # Between a microsecond and a second an env step and a minibatch, on any machine.
-    assert 1e-6 < speed.env_step_s < 1.0
-    assert 1e-6 < speed.minibatch_s < 1.0
-    assert speed.start_s >= 0.0
-    assert speed.build_s > 0.0
-    assert not ray.is_initialized()
+    assert 1e-6 < env_step_s < 1.0
+    assert 1e-6 < minibatch_s < 1.0
+    assert start_s >= 0.0
+    assert build_s > 0.0
