@@ -167,6 +167,8 @@ def _import_registrations(module: str, env_id: str) -> None:
 
 
 def _nearest(name: str, registered: list[str]) -> tuple[str, ...]:
-    """Short names come first where they are as near as an id."""
+    """Short names come first where they are as near as an id; a part of a name is near where nothing else is."""
     known = [*TASKS, *_BY_ENV_ID, *registered]
-    return tuple(dict.fromkeys(difflib.get_close_matches(name, known, n=3, cutoff=0.6)))
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    parts = [other for other in known if len(name) >= 3 and name.lower() in other.lower()]
+    return tuple(dict.fromkeys(close or parts))[:3]

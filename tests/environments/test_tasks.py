@@ -76,6 +76,7 @@ def test_an_id_with_a_module_is_found_by_importing_it(tmp_path: Path, monkeypatc
         ("HalfCheetaVelocity", "HalfCheetahVelocity"),
         ("analytic/rng", "analytic/ring"),
         ("Pendulun-v1", "Pendulum-v1"),
+        ("bandit", "analytic/bandit"),
     ],
 )
 def test_an_unknown_name_is_refused_with_the_nearest_known_one(name: str, nearest: str) -> None:
