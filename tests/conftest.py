@@ -1,8 +1,14 @@
 """What tests share: one local Ray for the whole session."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
+
+# A shell starts its background jobs with Ctrl-C ignored, and an ignored signal stays ignored in every child: tests that
+# interrupt a process of ours would wait in vain.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
