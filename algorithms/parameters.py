@@ -150,3 +150,57 @@ class PPOParameters(Parameters):
         default="iteration",
         description="J_c is the mean over the episodes finished in this iteration, or over the last N (OmniSafe: 50)",
     )
+
+
+class SACParameters(Parameters):
+    """SAC's hyperparameters; by default the preset `paper`: OmniSafe's SACLag on the Point navigation tasks."""
+
+    steps_per_iteration: Count = Field(default=2_000, description="env steps per seed between two result rows")
+    num_envs: Count = Field(default=1, description="environments per seed, stepped together")
+    buffer_size: Count = Field(default=1_000_000, description="newest env steps per seed that are kept to learn from")
+    learning_starts: Count = Field(
+        default=10_000, description="env steps per seed with uniformly random actions, before the first gradient step"
+    )
+    train_every: Count = Field(default=1, description="env steps per seed between two rounds of gradient steps")
+    gradient_steps: Count = Field(default=1, description="gradient steps of the critics in a round")
+    policy_delay: Count = Field(
+        default=2, description="gradient steps of the critics per step of the policy and of the target networks"
+    )
+    batch_size: Count = Field(default=256, description="rows per gradient step and seed, drawn with replacement")
+    actor_lr: Positive = Field(default=5e-6, description="Adam step size of the policy")
+    critic_lr: Positive = Field(default=1e-3, description="Adam step size of the reward and cost critics")
+    tau: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
+        default=0.005, description="share of the new parameters in each Polyak step of the target networks"
+    )
+    gamma: Fraction = Field(default=0.99, description="discount of rewards")
+    cost_gamma: Fraction = Field(default=0.99, description="discount of costs")
+    alpha: Positive = Field(
+        default=1e-5, description="temperature α, reward units per nat of entropy; with auto_alpha its start"
+    )
+    auto_alpha: bool = Field(default=False, description="α moves so that the entropy reaches target_entropy")
+    alpha_lr: Positive = Field(default=3e-4, description="Adam step size of log α (auto_alpha)")
+    target_entropy: Annotated[float, Field(allow_inf_nan=False)] | None = Field(
+        default=None, description="nats (auto_alpha); null is minus the number of action entries"
+    )
+    cost_critics: Literal[1, 2] = Field(
+        default=1, description="critics of each cost; of two the larger value counts, which is pessimistic"
+    )
+    grad_clip: Positive = Field(default=40.0, description="largest gradient norm, for each network of a seed apart")
+    hidden_sizes: tuple[Count, ...] = Field(
+        default=(256, 256), min_length=1, description="units of the hidden layers (ReLU)"
+    )
+    scale_invariance: Literal["off", "iteration", "minibatch"] = Field(
+        default="off", description="whether, and how often, β makes the cost's gradient as long as the reward's"
+    )
+    scale_ema: Ema = Field(default=0.9, description="EMA weight of the old β")
+    scale_clip: Annotated[float, Field(ge=1.0)] | None = Field(
+        default=None, description="β is clipped to [1/this, this]; null is no clip"
+    )
+    scale_init: Literal["one", "first"] = Field(default="first", description="what the EMA of β starts from")
+    cost_window: Literal["iteration"] | Count = Field(
+        default=10,
+        description="J_c is the mean over the episodes finished since the last step of λ, or over the last N",
+    )
+    multiplier_cadence: Literal["iteration", "round"] = Field(
+        default="round", description="λ may move once an iteration, or with every round of gradient steps"
+    )

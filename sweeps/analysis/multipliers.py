@@ -69,7 +69,7 @@ def movements(spec: StudySpec, trials: Sequence[Trial], rows: Sequence[ResultRow
 
 def _of_seed(trial: int, seed: int, rows: Sequence[ResultRow], run: RunSpec) -> Iterator[Movement]:
     cap: float | None = run.lagrangian.model_dump().get("multiplier_max")
-    iterations = -(-run.env_steps // run.ppo.steps_per_iteration)
+    iterations = -(-run.env_steps // run.parameters.steps_per_iteration)
     for cost in run.cost_limits:
         series = [point for row in rows if (point := _point(row, cost)) is not None]
         if len(series) < SHORTEST:

@@ -7,6 +7,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
+from algorithms.parameters import PPOParameters
 from environments.tasks import Path as EnvPath
 from sweeps.planning.plan import planned_runs
 from sweeps.planning.speed import MeasuredSpeed
@@ -43,12 +44,13 @@ def measure_speed(spec: StudySpec, *, env_path: EnvPath = "auto") -> MeasuredSpe
         finally:
             runner.stop()
     passes = float(learner.seed_metrics["policy/epochs"].max())
-    steps, seeds = run.ppo.steps_per_iteration, len(spec.seed_list)
+    parameters, seeds = ppo_of(run), len(spec.seed_list)
+    steps = parameters.steps_per_iteration
     return MeasuredSpeed(
         start_s=start_s,
         build_s=build_s,
         env_step_s=rollout_s / (steps * seeds),
-        minibatch_s=update_s / (passes * (steps // run.ppo.minibatch_size)),
+        gradient_step_s=update_s / (passes * (steps // parameters.minibatch_size)),
         num_seeds=seeds,
     )
 
@@ -62,11 +64,17 @@ def shorten(run: RunSpec) -> RunSpec:
     Returns:
         One that differs in `steps_per_iteration` and `num_epochs` only.
     """
-    envs = run.ppo.num_envs
-    wanted = min(max(_STEPS, run.ppo.minibatch_size), run.ppo.steps_per_iteration)
-    steps = -(-wanted // envs) * envs
-    ppo = run.ppo.model_copy(update={"steps_per_iteration": steps, "num_epochs": min(_EPOCHS, run.ppo.num_epochs)})
-    return run.model_copy(update={"ppo": ppo})
+    parameters = ppo_of(run)
+    wanted = min(max(_STEPS, parameters.minibatch_size), parameters.steps_per_iteration)
+    steps = -(-wanted // parameters.num_envs) * parameters.num_envs
+    short = {"steps_per_iteration": steps, "num_epochs": min(_EPOCHS, parameters.num_epochs)}
+    return run.model_copy(update={"parameters": parameters.model_copy(update=short)})
+
+
+def ppo_of(run: RunSpec) -> PPOParameters:
+    """The hyperparameters of a run of PPO."""
+    assert isinstance(run.parameters, PPOParameters)
+    return run.parameters
 
 
 def _build(run: RunSpec, seeds: tuple[int, ...], env_path: EnvPath) -> tuple[Any, Any]:
@@ -77,7 +85,7 @@ def _build(run: RunSpec, seeds: tuple[int, ...], env_path: EnvPath) -> tuple[Any
     config = (
         PPOLagrangianConfig()
         .environment(run.task)
-        .training(**run.ppo.model_dump())
+        .training(**run.parameters.model_dump())
         .lagrangian(**run.lagrangian.model_dump(), cost_limit=run.cost_limits)
         .seeds(seeds)
         .budget(env_steps=run.env_steps)

@@ -235,7 +235,7 @@ def _notes(spec: StudySpec, runs: dict[str, list[RunSpec]], saves_state: bool) -
     over = max(trained_steps(run) - run.env_steps for run in every_run)
     if over:
         notes.append(f"whole iterations are run: up to {over:,} env steps more than env_steps")
-    horizon, shortest = find_task(spec.task).horizon, min(run.env_steps // run.ppo.num_envs for run in every_run)
+    horizon, shortest = find_task(spec.task).horizon, min(run.env_steps // run.parameters.num_envs for run in every_run)
     if horizon is not None and shortest < horizon:
         notes.append(f"an environment makes {shortest:,} steps, less than an episode of {horizon:,}: perhaps no return")
     if sum(num_trials(arm) for arm in spec.arms.values()) > 1 and len(spec.seed_list) == 1:

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
+from algorithms.parameters import SACParameters
 from sweeps.spec import RunSpec
 
 
@@ -55,14 +56,14 @@ class MeasuredSpeed:
         start_s: Seconds to import what training needs, once a worker.
         build_s: Seconds to build a trial's environments and networks.
         env_step_s: Seconds per env step of one seed, sampling.
-        minibatch_s: Seconds per gradient step of all seeds together.
+        gradient_step_s: Seconds per gradient step of all seeds together.
         num_seeds: Seeds that were trained together.
     """
 
     start_s: float
     build_s: float
     env_step_s: float
-    minibatch_s: float
+    gradient_step_s: float
     num_seeds: int
 
     @property
@@ -72,17 +73,25 @@ class MeasuredSpeed:
 
     def trial_seconds(self, run: RunSpec, num_seeds: int) -> float:
         """Seconds that one trial takes on one core if no seed stops its passes early."""
-        ppo, iterations = run.ppo, num_iterations(run)
-        minibatches = ppo.num_epochs * (ppo.steps_per_iteration // ppo.minibatch_size)
-        sampling = num_seeds * ppo.steps_per_iteration * self.env_step_s
-        return self.build_s + iterations * (sampling + minibatches * self.minibatch_s)
+        sampling = num_seeds * trained_steps(run) * self.env_step_s
+        return self.build_s + sampling + num_gradient_steps(run) * self.gradient_step_s
+
+
+def num_gradient_steps(run: RunSpec) -> int:
+    """Gradient steps of a run, of all its seeds together; of PPO as many as there are if no seed stops early."""
+    parameters = run.parameters
+    if isinstance(parameters, SACParameters):
+        learning = max(trained_steps(run) - parameters.learning_starts, 0)
+        return learning // parameters.train_every * parameters.gradient_steps
+    per_pass = parameters.steps_per_iteration // parameters.minibatch_size
+    return num_iterations(run) * parameters.num_epochs * per_pass
 
 
 def num_iterations(run: RunSpec) -> int:
     """Iterations of a run; the last one may exceed the budget by a part of an iteration."""
-    return math.ceil(run.env_steps / run.ppo.steps_per_iteration)
+    return math.ceil(run.env_steps / run.parameters.steps_per_iteration)
 
 
 def trained_steps(run: RunSpec) -> int:
     """Env steps of each seed of a run, in whole iterations."""
-    return num_iterations(run) * run.ppo.steps_per_iteration
+    return num_iterations(run) * run.parameters.steps_per_iteration

@@ -183,7 +183,7 @@ def build_algorithm(assignment: Assignment, source: Path | None, storage: Any = 
     config = (
         PPOLagrangianConfig()
         .environment(run.task)
-        .training(**run.ppo.model_dump())
+        .training(**run.parameters.model_dump())
         .lagrangian(**run.lagrangian.model_dump(), cost_limit=run.cost_limits)
         .seeds(assignment.execution.seeds)
         .budget(env_steps=run.env_steps)

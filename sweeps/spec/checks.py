@@ -4,23 +4,22 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from algorithms.parameters import PPOParameters
+from algorithms.fit import coupled_names
 from environments.tasks import Task
 from sweeps.errors import SpecError
-from sweeps.spec.run import Arm, RunSpec
+from sweeps.spec.run import AlgorithmParameters, Arm, RunSpec
 from sweeps.spec.search import Choices, GridSearch, OptunaSearch, Range, Search
 
-# Hyperparameters that must fit each other: every combination that a search allows is checked.
-_COUPLED = ("steps_per_iteration", "num_envs", "minibatch_size")
 
-
-def complete_search(arm: Arm, task: Task, ppo: PPOParameters, resolve: Callable[[dict[str, Any]], RunSpec]) -> Search:
+def complete_search(
+    arm: Arm, task: Task, parameters: AlgorithmParameters, resolve: Callable[[dict[str, Any]], RunSpec]
+) -> Search:
     """Checks every name and value of a search, and writes out what the file left to defaults.
 
     Args:
         arm: The arm, with a search.
         task: The study's task, whose grid the word `paper` means.
-        ppo: The study's hyperparameters.
+        parameters: The study's hyperparameters.
         resolve: `StudySpec.resolve` of this arm.
 
     Returns:
@@ -31,36 +30,37 @@ def complete_search(arm: Arm, task: Task, ppo: PPOParameters, resolve: Callable[
             at the search.
     """
     if isinstance(arm.search, GridSearch):
-        axes = {name: _axis(arm, name, values, task, ppo) for name, values in _given_axes(arm.search).items()}
-        if coupled_names(arm.search):
-            _check_combinations(axes, (), resolve)
+        axes = {name: _axis(arm, name, values, task, parameters) for name, values in _given_axes(arm.search).items()}
+        _check_combinations(axes, (), searched_together(arm.search, parameters), resolve)
         return GridSearch.model_validate({"kind": "grid", **axes})
     assert isinstance(arm.search, OptunaSearch)
-    space = {name: _dimension(arm, name, where, ppo) for name, where in arm.search.space.items()}
-    if coupled_names(arm.search):
-        probes = {name: _probes(name, where) for name, where in space.items() if name in _COUPLED}
-        _check_combinations(probes, ("space",), resolve)
+    space = {name: _dimension(arm, name, where, parameters) for name, where in arm.search.space.items()}
+    compared = coupled_names(type(parameters))[1]
+    together = searched_together(arm.search, parameters)
+    probes = {name: _probes(space[name], ends_suffice=name in compared) for name in together}
+    _check_combinations(probes, ("space",), together, resolve)
     return arm.search.model_copy(update={"space": space})
 
 
-def coupled_names(search: Search | None) -> list[str]:
-    """Searched names that must fit each other, such as `num_envs` and `steps_per_iteration`."""
+def searched_together(search: Search | None, parameters: AlgorithmParameters) -> list[str]:
+    """Searched names that must fit each other or the budget, such as `num_envs` and `steps_per_iteration`."""
     if search is None:
         return []
     names = _given_axes(search) if isinstance(search, GridSearch) else search.space
-    return [name for name in _COUPLED if name in names]
+    divisors, compared = coupled_names(type(parameters))
+    return [name for name in (*divisors, *compared) if name in names]
 
 
 def _given_axes(search: GridSearch) -> Mapping[str, Any]:
     return search.__pydantic_extra__
 
 
-def _axis(arm: Arm, name: str, values: Any, task: Task, ppo: PPOParameters) -> tuple[Any, ...]:
-    if name not in arm.searchable():
-        raise arm.not_searchable(name).at(name)
+def _axis(arm: Arm, name: str, values: Any, task: Task, parameters: AlgorithmParameters) -> tuple[Any, ...]:
+    if name not in arm.searchable(parameters):
+        raise arm.not_searchable(name, parameters).at(name)
     if values == "paper":
         values = _paper_grid(name, task)
-    return _check_values(arm, name, values, ppo, (name,))
+    return _check_values(arm, name, values, parameters, (name,))
 
 
 def _paper_grid(name: str, task: Task) -> Sequence[float]:
@@ -72,12 +72,12 @@ def _paper_grid(name: str, task: Task) -> Sequence[float]:
 
 
 def _check_values(
-    arm: Arm, name: str, values: Sequence[Any], ppo: PPOParameters, path: tuple[str, ...]
+    arm: Arm, name: str, values: Sequence[Any], parameters: AlgorithmParameters, path: tuple[str, ...]
 ) -> tuple[Any, ...]:
     checked: list[Any] = []
     for index, value in enumerate(values):
         try:
-            result = arm.check_value(name, value, ppo)
+            result = arm.check_value(name, value, parameters)
         except SpecError as error:
             raise error.at(*path, index) from None
         if result in checked:
@@ -86,13 +86,13 @@ def _check_values(
     return tuple(checked)
 
 
-def _dimension(arm: Arm, name: str, where: Range | Choices, ppo: PPOParameters) -> Range | Choices:
+def _dimension(arm: Arm, name: str, where: Range | Choices, parameters: AlgorithmParameters) -> Range | Choices:
     path = ("space", name)
-    if name not in arm.searchable():
-        raise arm.not_searchable(name).at(*path)
+    if name not in arm.searchable(parameters):
+        raise arm.not_searchable(name, parameters).at(*path)
     if isinstance(where, Choices):
-        return Choices(choices=_check_values(arm, name, where.choices, ppo, (*path, "choices")))
-    wanted = {float: "float", int: "int"}.get(arm.field_type(name))
+        return Choices(choices=_check_values(arm, name, where.choices, parameters, (*path, "choices")))
+    wanted = {float: "float", int: "int"}.get(arm.field_type(name, parameters))
     if wanted is None:
         message = f"`{name}` is no number: it is searched by choices."
         raise SpecError(message, code="wrong-type", path=path, help=f"{name}: {{choices: [...]}}")
@@ -105,25 +105,29 @@ def _dimension(arm: Arm, name: str, where: Range | Choices, ppo: PPOParameters) 
         raise SpecError(message, code="wrong-type", path=path)
     for end in ("low", "high"):
         try:
-            arm.check_value(name, getattr(where, end), ppo)
+            arm.check_value(name, getattr(where, end), parameters)
         except SpecError as error:
             raise error.at(*path, end) from None
     low, high, step = (number if kind == "int" or number is None else float(number) for number in numbers)
     return where.model_copy(update={"type": kind, "low": low, "high": high, "step": step})
 
 
-def _probes(name: str, where: Range | Choices) -> Sequence[Any]:
+def _probes(where: Range | Choices, *, ends_suffice: bool) -> Sequence[Any]:
     if isinstance(where, Choices):
         return where.choices
-    if name == "minibatch_size":  # only compared with <=, so the ends speak for all
+    if ends_suffice:  # only compared with <=, so the ends speak for all
         return (where.low, where.high)
     return range(int(where.low), int(where.high) + 1, int(where.step or 1))
 
 
 def _check_combinations(
-    values: Mapping[str, Sequence[Any]], path: tuple[str, ...], resolve: Callable[[dict[str, Any]], RunSpec]
+    values: Mapping[str, Sequence[Any]],
+    path: tuple[str, ...],
+    names: Sequence[str],
+    resolve: Callable[[dict[str, Any]], RunSpec],
 ) -> None:
-    names = [name for name in _COUPLED if name in values]
+    if not names:
+        return
     for combination in itertools.product(*(values[name] for name in names)):
         try:
             resolve(dict(zip(names, combination, strict=True)))

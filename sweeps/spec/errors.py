@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from algorithms.parameters import MultiplierParameters, PPOParameters
+from algorithms.parameters import MultiplierParameters
 from sweeps.errors import PathPart, SpecError, SweepError, suggest
+from sweeps.spec.presets import HYPERPARAMETERS
 from sweeps.spec.yaml_file import YamlFile
 
 Path = tuple[PathPart, ...]
@@ -61,7 +62,8 @@ def error_in_file(error: ValidationError, file: YamlFile, annotation: Any) -> Sp
     result = _word(path, details)
     is_key = result.code == "unknown-key" or "[key]" in details[0]["loc"]
     if result.code == "unknown-key" and result.help is None:
-        result.help = _help_with_key(str(path[-1]), set(known_keys(annotation, path[:-1], file.data)))
+        known = set(known_keys(annotation, path[:-1], file.data))
+        result.help = _help_with_key(str(path[-1]), known, str(file.data.get("algorithm", "ppo_lagrangian")))
     result.location = file.locate(result.path, at_key=is_key)
     return result
 
@@ -102,6 +104,8 @@ def _known_fields(model: type[BaseModel], path: Path, data: Mapping[Any, Any]) -
             return
     if not path:
         yield from model.model_fields
+    elif path[0] == "hyperparameters" and data.get("algorithm", "ppo_lagrangian") in HYPERPARAMETERS:
+        yield from HYPERPARAMETERS[data.get("algorithm", "ppo_lagrangian")].model_fields
     elif path[0] in model.model_fields:
         yield from known_keys(model.model_fields[str(path[0])].annotation, path[1:], data.get(path[0]))
 
@@ -209,10 +213,13 @@ def _show(value: object) -> str:
     return reprlib.repr(list(value) if isinstance(value, tuple) else value)
 
 
-def _help_with_key(name: str, known: set[str]) -> str:
+def _help_with_key(name: str, known: set[str], algorithm: str) -> str:
     """The nearest key that is known here, or else where the key belongs."""
-    if name in PPOParameters.model_fields:
+    owners = [owner for owner, model in HYPERPARAMETERS.items() if name in model.model_fields]
+    if algorithm in owners:
         return f"`{name}` is a key of `hyperparameters`"
+    if owners:
+        return f"`{name}` belongs to algorithm: {owners[0]}"
     updates = [model for model in get_args(get_args(MultiplierParameters)[0]) if name in model.model_fields]
     if updates and "update" not in known:
         return f"`{name}` is a key of `lagrangian`"

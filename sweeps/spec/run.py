@@ -5,13 +5,17 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import Field, StrictInt, TypeAdapter, ValidationError, model_validator
 
-from algorithms.parameters import MultiplierParameters, PPOParameters
+from algorithms.fit import find_misfit
+from algorithms.parameters import MultiplierParameters, PPOParameters, SACParameters
 from sweeps.errors import SpecError, suggest
 from sweeps.spec.errors import error_in_value
 from sweeps.spec.search import Search, SpecModel
 
 CostLimit = Annotated[float, Field(ge=0.0, allow_inf_nan=False, description="undiscounted cost per episode")]
 Count = Annotated[StrictInt, Field(ge=1)]
+
+AlgorithmName = Literal["ppo_lagrangian"]
+AlgorithmParameters = PPOParameters | SACParameters
 
 COST_LIMIT = "cost_limit"
 """The one searchable name that is no hyperparameter."""
@@ -26,29 +30,21 @@ class RunSpec(SpecModel):
         cost_limits: Cost name → limit, undiscounted cost per episode.
         env_steps: Budget per seed.
         lagrangian: The multiplier update and its hyperparameters.
-        ppo: PPO's hyperparameters.
+        parameters: The algorithm's hyperparameters.
     """
 
     task: str
-    algorithm: Literal["ppo_lagrangian"]
+    algorithm: AlgorithmName
     cost_limits: dict[str, CostLimit]
     env_steps: Count
     lagrangian: MultiplierParameters
-    ppo: PPOParameters
+    parameters: AlgorithmParameters
 
     @model_validator(mode="after")
     def _fits_together(self) -> "RunSpec":
-        steps, envs, rows = self.ppo.steps_per_iteration, self.ppo.num_envs, self.ppo.minibatch_size
-        if steps % envs:
-            rule = f"`steps_per_iteration` must be a multiple of `num_envs`, but got {steps} and {envs}."
-            near = max(round(steps / envs), 1) * envs
-            raise _misfit(rule, "steps_per_iteration", f"the nearest multiple is {near}")
-        if rows > steps:
-            rule = f"`minibatch_size <= steps_per_iteration` must hold, but got {rows} > {steps}."
-            raise _misfit(rule, "minibatch_size")
-        if self.env_steps < steps:
-            rule = f"`env_steps >= steps_per_iteration` must hold, but got {self.env_steps} < {steps}."
-            raise _misfit(rule, "env_steps", "raise env_steps, or take a preset with shorter iterations (desk, smoke)")
+        misfit = find_misfit(self.parameters, self.env_steps)
+        if misfit is not None:
+            raise SpecError(misfit.rule, code="out-of-range", path=(misfit.name,), help=misfit.help)
         return self
 
 
@@ -58,32 +54,36 @@ class Arm(SpecModel):
     lagrangian: MultiplierParameters
     search: Search | None = None
 
-    def searchable(self) -> set[str]:
-        """Names that a search of this arm may vary; the update itself is what makes the arm."""
-        return {*type(self.lagrangian).model_fields, *PPOParameters.model_fields, COST_LIMIT} - {"update"}
+    def searchable(self, parameters: AlgorithmParameters) -> set[str]:
+        """Names that a search of this arm may vary; the update itself is what makes the arm.
 
-    def not_searchable(self, name: str) -> SpecError:
+        Args:
+            parameters: Hyperparameters of the study's algorithm.
+        """
+        return {*type(self.lagrangian).model_fields, *type(parameters).model_fields, COST_LIMIT} - {"update"}
+
+    def not_searchable(self, name: str, parameters: AlgorithmParameters) -> SpecError:
         """The error for a name that a search of this arm cannot vary."""
         message = f"update `{self.lagrangian.update}` has no `{name}` to search."
-        return SpecError(message, code="unknown-key", help=suggest(name, self.searchable()))
+        return SpecError(message, code="unknown-key", help=suggest(name, self.searchable(parameters)))
 
-    def field_type(self, name: str) -> Any:
+    def field_type(self, name: str, parameters: AlgorithmParameters) -> Any:
         """The type of a searchable name, without its range."""
         if name == COST_LIMIT:
             return float
-        annotation = {**PPOParameters.model_fields, **type(self.lagrangian).model_fields}[name].annotation
+        annotation = {**type(parameters).model_fields, **type(self.lagrangian).model_fields}[name].annotation
         kinds = [kind for kind in get_args(annotation) if kind is not NoneType]
         if NoneType in get_args(annotation) and len(kinds) == 1:  # a range searches what may also be null
             annotation = kinds[0]
         return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
-    def check_value(self, name: str, value: Any, ppo: PPOParameters) -> Any:
+    def check_value(self, name: str, value: Any, parameters: AlgorithmParameters) -> Any:
         """Checks a value against the rules of its name.
 
         Args:
             name: A searchable name.
             value: What it shall be.
-            ppo: The study's hyperparameters, beside which it shall stand.
+            parameters: The study's hyperparameters, beside which it shall stand.
 
         Returns:
             The value in the type of its name: 1 becomes 1.0 for a float.
@@ -91,16 +91,12 @@ class Arm(SpecModel):
         Raises:
             SpecError: If the name cannot be searched in this arm or the value breaks a rule.
         """
-        if name not in self.searchable():
-            raise self.not_searchable(name)
+        if name not in self.searchable(parameters):
+            raise self.not_searchable(name, parameters)
         try:
             if name == COST_LIMIT:
                 return TypeAdapter(CostLimit).validate_python(value, strict=True)
-            owner = self.lagrangian if name in type(self.lagrangian).model_fields else ppo
+            owner = self.lagrangian if name in type(self.lagrangian).model_fields else parameters
             return getattr(type(owner).model_validate({**owner.model_dump(), name: value}, strict=True), name)
         except ValidationError as error:
             raise error_in_value(error) from None
-
-
-def _misfit(rule: str, name: str, help: str | None = None) -> SpecError:
-    return SpecError(rule, code="out-of-range", path=(name,), help=help)

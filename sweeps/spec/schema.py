@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sweeps.spec.presets import HYPERPARAMETERS
 from sweeps.spec.study import StudySpec
 
 
@@ -18,6 +19,15 @@ def study_schema() -> dict[str, Any]:
     arm = schema["$defs"]["Arm"]["properties"]
     schema["properties"] |= {"lagrangian": arm["lagrangian"], "search": arm["search"]}
     schema["required"] = [key for key in schema["required"] if key != "arms"]
+    schema["properties"]["hyperparameters"] = True  # which they may be depends on the algorithm
+    default = StudySpec.model_fields["algorithm"].default
+    schema["allOf"] = [
+        {
+            "if": {"properties": {"algorithm": {"const": name}}, "required": [] if name == default else ["algorithm"]},
+            "then": {"properties": {"hyperparameters": {"$ref": f"#/$defs/{model.__name__}"}}},
+        }
+        for name, model in HYPERPARAMETERS.items()
+    ]
     schema["oneOf"] = [
         {"required": ["arms"], "properties": {"lagrangian": False, "search": False}},
         {"required": ["lagrangian"], "properties": {"arms": False}},

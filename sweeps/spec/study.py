@@ -9,18 +9,17 @@ import hashlib
 import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import Field, StrictInt, ValidationError, field_validator, model_validator
+from pydantic import Field, StrictInt, ValidationError, ValidationInfo, field_validator, model_validator
 from ruamel.yaml import YAML
 
-from algorithms.parameters import PPOParameters
 from environments.tasks import UnknownTaskError, find_task
 from sweeps.errors import SpecError, suggest
-from sweeps.spec.checks import complete_search, coupled_names
+from sweeps.spec.checks import complete_search, searched_together
 from sweeps.spec.errors import error_in_file, error_in_value
-from sweeps.spec.presets import Hyperparameters
-from sweeps.spec.run import COST_LIMIT, Arm, CostLimit, Count, RunSpec
+from sweeps.spec.presets import HYPERPARAMETERS, Hyperparameters, of_algorithm
+from sweeps.spec.run import COST_LIMIT, AlgorithmName, Arm, CostLimit, Count, RunSpec
 from sweeps.spec.search import SpecModel
 from sweeps.spec.yaml_file import YamlFile, parse_yaml, read_yaml
 
@@ -45,13 +44,15 @@ class StudySpec(SpecModel):
 
     name: Name
     task: str = Field(description="a task's name, such as Circle1, or a Gymnasium id that reports a cost")
-    algorithm: Literal["ppo_lagrangian"] = "ppo_lagrangian"
+    algorithm: AlgorithmName = "ppo_lagrangian"
     cost_limit: CostLimit | Annotated[dict[str, CostLimit], Field(min_length=1)] = Field(
         description="undiscounted cost per episode; {name: limit, …} for several constraints"
     )
     env_steps: Count = Field(description="budget per seed")
     seeds: Count | Annotated[tuple[Seed, ...], Field(min_length=1)] = Field(description="n for 0 … n-1, or a list")
-    hyperparameters: Hyperparameters = Field(default_factory=lambda: Hyperparameters.model_validate({}))
+    hyperparameters: Hyperparameters = Field(
+        default_factory=lambda data: HYPERPARAMETERS[data.get("algorithm", "ppo_lagrangian")].model_validate({})
+    )
     arms: Annotated[dict[Name, Arm], Field(min_length=1)] = Field(description="name → update and search")
     study_seed: Seed = Field(default=0, description="seed of the search")
 
@@ -150,10 +151,10 @@ class StudySpec(SpecModel):
         """
         if arm not in self.arms:
             raise SpecError(f"unknown arm {arm!r}.", code="unknown-name", help=suggest(arm, self.arms))
-        ppo, lagrangian = self.hyperparameters.to_ppo(), self.arms[arm].lagrangian
-        values = {name: self.arms[arm].check_value(name, value, ppo) for name, value in params.items()}
+        parameters, lagrangian = self.hyperparameters.to_parameters(), self.arms[arm].lagrangian
+        values = {name: self.arms[arm].check_value(name, value, parameters) for name, value in params.items()}
         ours = {name: value for name, value in values.items() if name in type(lagrangian).model_fields}
-        theirs = {name: value for name, value in values.items() if name in PPOParameters.model_fields}
+        theirs = {name: value for name, value in values.items() if name in type(parameters).model_fields}
         limits = self.cost_limits
         if COST_LIMIT in values:
             limits = {self._only_cost(): values[COST_LIMIT]}
@@ -164,7 +165,7 @@ class StudySpec(SpecModel):
                 cost_limits=limits,
                 env_steps=self.env_steps,
                 lagrangian=lagrangian.model_copy(update=ours),
-                ppo=ppo.model_copy(update=theirs),
+                parameters=parameters.model_copy(update=theirs),
             )
         except ValidationError as error:
             raise error_in_value(error) from None
@@ -193,6 +194,11 @@ class StudySpec(SpecModel):
         rest = {key: value for key, value in data.items() if key not in single}
         return {**rest, "arms": {update if isinstance(update, str) else "arm": single}}
 
+    @field_validator("hyperparameters", mode="before")
+    @classmethod
+    def _are_of_the_algorithm(cls, data: Any, info: ValidationInfo) -> Any:
+        return of_algorithm(info.data.get("algorithm", "ppo_lagrangian"), data)
+
     @field_validator("task")
     @classmethod
     def _is_known(cls, task: str) -> str:
@@ -220,12 +226,13 @@ class StudySpec(SpecModel):
 
     def _complete_arm(self, name: str, arm: Arm) -> Arm:
         resolve = functools.partial(self.resolve, name)
-        if not coupled_names(arm.search):
+        parameters = self.hyperparameters.to_parameters()
+        if not searched_together(arm.search, parameters):
             self._check_together(resolve)
         if arm.search is None:
             return arm
         try:
-            search = complete_search(arm, find_task(self.task), self.hyperparameters.to_ppo(), resolve)
+            search = complete_search(arm, find_task(self.task), parameters, resolve)
         except SpecError as error:
             raise error.at("arms", name, "search", *error.path) from None
         return arm.model_copy(update={"search": search})

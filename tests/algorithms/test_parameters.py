@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from algorithms.functional.multipliers.schedule import scheduled_step
 from algorithms.functional.multipliers.updates import UPDATES, parameter_names
-from algorithms.parameters import MultiplierParameters, Parameters, PPOParameters
+from algorithms.parameters import MultiplierParameters, Parameters, PPOParameters, SACParameters
 
 MODELS: tuple[type[Parameters], ...] = get_args(get_args(MultiplierParameters)[0])
 DOCS = Path(__file__).parents[2] / "docs" / "algorithms" / "multipliers.md"
@@ -47,8 +47,8 @@ def test_models_and_functions_have_the_same_defaults(model: type[Parameters]):
 
 
 @each_model
-def test_no_field_shares_its_name_with_one_of_ppo_or_the_cost_limit(model: type[Parameters]):
-    assert not set(model.model_fields) & {*PPOParameters.model_fields, "cost_limit"}
+def test_no_field_shares_its_name_with_one_of_an_algorithm_or_the_cost_limit(model: type[Parameters]):
+    assert not set(model.model_fields) & {*PPOParameters.model_fields, *SACParameters.model_fields, "cost_limit"}
 
 
 @each_model

@@ -64,7 +64,7 @@ def test_as_many_trials_run_at_once_as_fit(options: dict[str, Any], concurrent: 
 
 
 def test_a_measured_speed_prices_iterations_env_steps_and_minibatches():
-    speed = MeasuredSpeed(start_s=10.0, build_s=3.0, env_step_s=0.001, minibatch_s=0.01, num_seeds=2)
+    speed = MeasuredSpeed(start_s=10.0, build_s=3.0, env_step_s=0.001, gradient_step_s=0.01, num_seeds=2)
     run = study(hyperparameters={"preset": "smoke", "num_epochs": 4}).resolve("ga", {})
     # 10 iterations of 2 · 1 000 · 0.001 = 2 s sampling and 4 · ⌊1 000 / 64⌋ · 0.01 = 0.6 s learning, and 3 s to build.
     assert speed.trial_seconds(run, 2) == pytest.approx(3.0 + 10 * 2.6)
@@ -96,7 +96,7 @@ def test_an_optuna_search_is_planned_as_many_typical_trials():
     # The middle: √(10⁻⁴ · 1), (0 + 1) / 2, 1 + 2 · 2, round(2.5), the second of three.
     lagrangian = runs[0].lagrangian.model_dump()
     assert (lagrangian["kp"], lagrangian["kd"], lagrangian["delay"]) == (pytest.approx(0.01), 0.5, 2)
-    assert (runs[0].ppo.num_epochs, runs[0].ppo.num_envs) == (5, 2)
+    assert (runs[0].parameters.num_epochs, runs[0].parameters.num_envs) == (5, 2)
     plan = make_plan(spec, cores=1, speed=None)
     assert plan.arms[0].search == "tpe: kp, kd, num_epochs, delay, num_envs"
 
@@ -149,9 +149,9 @@ def test_a_short_iteration_keeps_the_environments_and_minibatches():
     run = spec.resolve("ga", {})
     short = shorten(run)
     # At least one minibatch of 2 000, in whole steps of 30 environments: 67 · 30 = 2 010.
-    assert (short.ppo.steps_per_iteration, short.ppo.num_epochs) == (2_010, 2)
+    assert (short.parameters.steps_per_iteration, short.parameters.num_epochs) == (2_010, 2)
     changed = {"steps_per_iteration", "num_epochs"}
-    assert short.ppo.model_dump(exclude=changed) == run.ppo.model_dump(exclude=changed)
+    assert short.parameters.model_dump(exclude=changed) == run.parameters.model_dump(exclude=changed)
     assert short.lagrangian == run.lagrangian
 
 
@@ -163,16 +163,16 @@ def test_the_speed_is_measured_with_the_real_algorithm_and_without_ray():
         "from sweeps.planning.calibration import measure_speed\n"
         "from sweeps.spec import StudySpec\n"
         "speed = measure_speed(StudySpec.model_validate_json(sys.stdin.read()))\n"
-        "print(json.dumps([speed.num_seeds, speed.env_step_s, speed.minibatch_s, speed.start_s, speed.build_s]))\n"
+        "print(json.dumps([speed.num_seeds, speed.env_step_s, speed.gradient_step_s, speed.start_s, speed.build_s]))\n"
         "assert not ray.is_initialized()\n"
     )
     given = study().model_dump_json(exclude_none=True)
     ended = subprocess.run([sys.executable, "-c", program], input=given, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
-    num_seeds, env_step_s, minibatch_s, start_s, build_s = json.loads(ended.stdout.splitlines()[-1])
+    num_seeds, env_step_s, gradient_step_s, start_s, build_s = json.loads(ended.stdout.splitlines()[-1])
     assert num_seeds == 2
     # Between a microsecond and a second an env step and a minibatch, on any machine.
     assert 1e-6 < env_step_s < 1.0
-    assert 1e-6 < minibatch_s < 1.0
+    assert 1e-6 < gradient_step_s < 1.0
     assert start_s >= 0.0
     assert build_s > 0.0

@@ -120,7 +120,9 @@ def test_takes_checkpoints_by_iterations_and_keeps_two(assignment: Assignment, t
 
 
 def test_a_failed_iteration_raises_its_cause_and_leaves_no_checkpoint(assignment: Assignment, tmp_path: Path) -> None:
-    run = assignment.run.model_copy(update={"ppo": assignment.run.ppo.model_copy(update={"actor_lr": 1e30})})
+    run = assignment.run.model_copy(
+        update={"parameters": assignment.run.parameters.model_copy(update={"actor_lr": 1e30})}
+    )
     trainable = worker(replace(assignment, run=run), tmp_path)
 
     with pytest.raises(NonFiniteError, match="seed"):

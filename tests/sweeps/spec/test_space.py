@@ -116,7 +116,7 @@ def test_what_optuna_suggests_resolves_to_a_run():
     for _ in range(20):
         params = study.ask(distributions(search)).params
         run = spec.resolve("pid", params)
-        assert (run.lagrangian.model_dump()["kp"], run.ppo.num_envs) == (params["kp"], params["num_envs"])
+        assert (run.lagrangian.model_dump()["kp"], run.parameters.num_envs) == (params["kp"], params["num_envs"])
 
 
 def test_a_key_is_the_same_however_the_configuration_was_written():

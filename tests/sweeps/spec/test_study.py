@@ -10,11 +10,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from algorithms.parameters import PID, FixedMultiplier, GradientAscent, MultiplierParameters, PPOParameters
+from algorithms.parameters import (
+    PID,
+    FixedMultiplier,
+    GradientAscent,
+    MultiplierParameters,
+    PPOParameters,
+    SACParameters,
+)
 from environments.tasks import MULTIPLIER_GRIDS
 from sweeps.errors import SpecError
 from sweeps.spec import Arm, StudySpec
-from sweeps.spec.presets import PRESETS, Hyperparameters
+from sweeps.spec.presets import PPO_PRESETS, PPOHyperparameters, SACHyperparameters
 from sweeps.spec.run import COST_LIMIT
 from sweeps.spec.search import Choices, GridSearch, OptunaSearch, Range
 
@@ -55,14 +62,15 @@ def test_a_single_limit_is_that_of_the_total_cost():
 
 
 def test_the_preset_paper_is_table_a1_and_others_differ_only_where_stated():
-    assert study().hyperparameters.to_ppo() == PPOParameters()
-    for name, changes in PRESETS.items():
+    assert study().hyperparameters.to_parameters() == PPOParameters()
+    for name, changes in PPO_PRESETS.items():
         expected = PPOParameters(**changes)
-        assert study(hyperparameters={"preset": name}).hyperparameters.to_ppo() == expected
+        assert study(hyperparameters={"preset": name}).hyperparameters.to_parameters() == expected
 
 
 def test_a_given_hyperparameter_wins_over_the_preset():
-    ppo = study(hyperparameters={"preset": "desk", "num_epochs": 3}).hyperparameters.to_ppo()
+    ppo = study(hyperparameters={"preset": "desk", "num_epochs": 3}).hyperparameters.to_parameters()
+    assert isinstance(ppo, PPOParameters)
     assert (ppo.num_epochs, ppo.steps_per_iteration) == (3, 4_000)
 
 
@@ -97,7 +105,7 @@ def test_resolve_puts_each_value_where_its_name_belongs():
         "pid", {"kp": 2, "num_epochs": 3, "cost_limit": 7.0}
     )
     assert run.lagrangian == PID(kp=2.0)
-    assert run.ppo == PPOParameters(steps_per_iteration=4_000, num_epochs=3)
+    assert run.parameters == PPOParameters(steps_per_iteration=4_000, num_epochs=3)
     assert run.cost_limits == {"cost": 7.0}
     assert (run.task, run.algorithm, run.env_steps) == ("Circle1", "ppo_lagrangian", 40_000)
 
@@ -142,16 +150,17 @@ def test_the_limits_of_several_costs_cannot_be_searched_at_once():
 def test_no_two_searchable_names_are_the_same():
     updates = get_args(get_args(MultiplierParameters)[0])
     assert {GradientAscent, PID, FixedMultiplier} <= set(updates)
-    others = {*PPOParameters.model_fields, COST_LIMIT, "kind", "preset"}
+    others = {*PPOParameters.model_fields, *SACParameters.model_fields, COST_LIMIT, "kind", "preset"}
     for update in updates:
         assert not others & update.model_fields.keys(), update
-    assert len(others) == len(PPOParameters.model_fields) + 3
-    assert Hyperparameters.model_fields.keys() - PPOParameters.model_fields.keys() == {"preset"}
+    assert not {COST_LIMIT, "kind", "preset"} & {*PPOParameters.model_fields, *SACParameters.model_fields}
+    assert PPOHyperparameters.model_fields.keys() - PPOParameters.model_fields.keys() == {"preset"}
 
 
-def test_every_field_of_an_arms_update_and_of_ppo_can_be_searched():
-    arm = Arm(lagrangian=PID())
-    assert arm.searchable() == {*PID.model_fields, *PPOParameters.model_fields, "cost_limit"} - {"update"}
+@pytest.mark.parametrize("parameters", [PPOParameters(), SACParameters()], ids=["ppo", "sac"])
+def test_every_field_of_an_arms_update_and_of_the_algorithm_can_be_searched(parameters: PPOParameters | SACParameters):
+    names = {*PID.model_fields, *type(parameters).model_fields, "cost_limit"} - {"update"}
+    assert Arm(lagrangian=PID()).searchable(parameters) == names
 
 
 def test_the_hash_is_of_the_meaning_not_of_the_text():
@@ -240,7 +249,7 @@ def test_a_written_study_lists_every_hyperparameter(tmp_path: Path):
 def test_what_may_be_null_is_null_where_it_is_left_out():
     """A written study leaves nulls out, which loses nothing only if null is the default."""
     updates = get_args(get_args(MultiplierParameters)[0])
-    for model in (StudySpec, Arm, Range, OptunaSearch, Choices, Hyperparameters, *updates):
+    for model in (StudySpec, Arm, Range, OptunaSearch, Choices, PPOHyperparameters, SACHyperparameters, *updates):
         for name, field in model.model_fields.items():
             if NoneType in get_args(field.annotation):
                 assert field.default is None, (model, name)
@@ -252,7 +261,7 @@ def test_null_is_a_value_that_a_grid_may_hold_and_a_range_does_not_mind():
     assert isinstance(search, GridSearch)
     assert search.axes == {"scale_clip": (None, 2.0)}
     assert StudySpec.from_text(spec.to_yaml()) == spec
-    assert spec.resolve("fixed", {"scale_clip": None}).ppo.scale_clip is None
+    assert spec.resolve("fixed", {"scale_clip": None}).parameters.scale_clip is None
     space = {"scale_clip": {"low": 1, "high": 9}}
     search = study(lagrangian=FIXED, search={"kind": "optuna", "trials": 1, "space": space}).arms["fixed"].search
     assert isinstance(search, OptunaSearch)
