@@ -10,7 +10,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from sweeps.analysis import style
-from sweeps.analysis.profile import Level, Profile, ProfilePoint, Series, coordinate
+from sweeps.analysis.lambda_star import coordinate
+from sweeps.analysis.profile import Level, Profile, ProfilePoint, Series
 from sweeps.records import Interval
 
 RETURN_LABEL = "return\n(reward per episode)"
@@ -107,8 +108,8 @@ def _draw_limit(axes: Axes, limit: float) -> None:
 
 
 def _draw_lambda_star(axes: Axes, series: Series, means: Sequence[float]) -> None:
-    star = series.lambda_star
-    assert star is not None
+    assert series.lambda_star is not None
+    star = series.lambda_star.value
     smallest = _smallest_positive([point.multiplier for point in series.points])
     places = [coordinate(point.multiplier, smallest) for point in series.points]
     height = float(np.interp(coordinate(star, smallest), places, means))
@@ -121,11 +122,12 @@ def _name_lambda_star(axes: Axes, profile: Profile) -> None:
     for series in profile.series:
         if series.lambda_star is None:
             continue
-        place = axes.transData.transform((series.lambda_star, 0.0))
+        star = series.lambda_star
+        place = axes.transData.transform((star.value, 0.0))
         left = axes.transAxes.inverted().transform(place)[0] < 0.75
         axes.annotate(
-            f"λ* = {series.lambda_star:.2g}",
-            (series.lambda_star, 1.0),
+            f"λ* = {star.value:.2g}" + (f" [{star.low:.2g}, {star.high:.2g}]" if star.num_seeds > 1 else ""),
+            (star.value, 1.0),
             xycoords=("data", "axes fraction"),
             xytext=(4 if left else -4, -2),
             textcoords="offset points",

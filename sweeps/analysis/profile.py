@@ -1,18 +1,11 @@
-"""λ-profiles: return and cost against a fixed multiplier, with what the automated updates reach.
+"""λ-profiles: return and cost against a fixed multiplier, with what the automated updates reach."""
 
-A profile is drawn over u(λ), a coordinate that shows 0 beside logarithmic multipliers: with λ₁ the smallest positive
-one, u = λ / λ₁ up to λ₁ and 1 + ln(λ / λ₁) beyond (our derivation; continuous with its first derivative).
-"""
-
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from scipy.optimize import isotonic_regression
-
 from algorithms.parameters import FixedMultiplier
+from sweeps.analysis.lambda_star import LambdaStar, lambda_star, lambda_star_interval
 from sweeps.analysis.statistics import t_interval
 from sweeps.records import Interval, State, Trial
 from sweeps.spec import StudySpec
@@ -29,6 +22,8 @@ class ProfilePoint:
         mean_return: Over seeds.
         mean_cost: Over seeds, by cost name.
         feasible: Whether every cost is within its limit.
+        seed_returns: Seed → its mean return.
+        seed_costs: Cost name → seed → its mean cost.
     """
 
     trial: int
@@ -36,6 +31,8 @@ class ProfilePoint:
     mean_return: Interval
     mean_cost: dict[str, Interval]
     feasible: bool
+    seed_returns: dict[int, float]
+    seed_costs: dict[str, dict[int, float]]
 
 
 @dataclass(frozen=True)
@@ -45,13 +42,13 @@ class Series:
     Attributes:
         label: Name of the arm, with the other parameters where they vary.
         points: By rising multiplier.
-        lambda_star: The multiplier from which on every cost is within its limit, or None where the grid does not
-            show it.
+        lambda_star: The multiplier from which on every cost is within its limit, with the interval of the cost that
+            decides it, or None where the grid does not show it.
     """
 
     label: str
     points: tuple[ProfilePoint, ...]
-    lambda_star: float | None
+    lambda_star: LambdaStar | None
 
 
 @dataclass(frozen=True)
@@ -114,72 +111,6 @@ def profile_of(spec: StudySpec, trials: Sequence[Trial]) -> Profile:
     return Profile(series, tuple(_level(group, limits) for group in moving.values()), limits)
 
 
-def coordinate(multiplier: float, smallest: float) -> float:
-    """Places a multiplier on the axis of a profile.
-
-        u(λ) = λ / λ₁ for λ ≤ λ₁,  1 + ln(λ / λ₁) beyond
-
-    Args:
-        multiplier: λ ≥ 0.
-        smallest: λ₁ > 0, the smallest positive multiplier of the profile.
-
-    Returns:
-        u ≥ 0.
-
-    Examples:
-        >>> [round(coordinate(value, 0.1), 3) for value in (0.0, 0.05, 0.1, 0.2)]
-        [0.0, 0.5, 1.0, 1.693]
-    """
-    ratio = multiplier / smallest
-    return ratio if ratio <= 1.0 else 1.0 + math.log(ratio)
-
-
-def lambda_star(multipliers: Sequence[float], costs: Sequence[float], limit: float) -> float | None:
-    """The smallest multiplier whose cost is within the limit, by monotone interpolation.
-
-    A larger multiplier cannot raise the cost of the best policy; measured costs are therefore replaced by the nearest
-    ones (least squares) that do not rise, and interpolated linearly over u(λ). The answer is where that line meets
-    the limit.
-
-    Source: λ* of Spoor et al. (2025), Fig. 1, read off by eye there; the interpolation is our derivation.
-
-    Args:
-        multipliers: Distinct λ ≥ 0, at least one, in any order.
-        costs: Mean cost at each; cost units per episode.
-        limit: The constraint d; same units.
-
-    Returns:
-        λ*; 0 where plain training (λ = 0) is already within the limit; None where no multiplier of the grid is, or
-        all are and the grid does not begin at 0.
-
-    Raises:
-        ValueError: If the lengths differ, are 0, or a multiplier is negative.
-
-    Examples:
-        >>> lambda_star([1.0, 2.0, 4.0], [90.0, 50.0, 30.0], limit=50.0)
-        2.0
-    """
-    if len(multipliers) != len(costs) or not multipliers or min(multipliers) < 0:
-        raise ValueError(
-            "`len(multipliers) == len(costs) >= 1` and `multiplier >= 0` must hold, "
-            f"but got {list(multipliers)} and {list(costs)}."
-        )
-    order = np.argsort(multipliers)
-    grid = np.asarray(multipliers, dtype=np.float64)[order]
-    monotone = isotonic_regression(np.asarray(costs, dtype=np.float64)[order], increasing=False).x
-    within = np.flatnonzero(monotone <= limit)
-    if within.size == 0:
-        return None
-    first = int(within[0])
-    if first == 0:
-        return 0.0 if grid[0] == 0.0 else None
-    smallest = float(grid[grid > 0][0])
-    left, right = coordinate(float(grid[first - 1]), smallest), coordinate(float(grid[first]), smallest)
-    share = float((monotone[first - 1] - limit) / (monotone[first - 1] - monotone[first]))
-    meeting = left + share * (right - left)
-    return smallest * (meeting if meeting <= 1.0 else math.exp(meeting - 1.0))
-
-
 def excess(trial: Trial, limits: Mapping[str, float]) -> float:
     """How far a complete trial is from its limits.
 
@@ -217,15 +148,46 @@ def _label(trial: Trial) -> str:
 
 def _point(trial: Trial, multiplier: float) -> ProfilePoint:
     assert trial.mean_return is not None
-    return ProfilePoint(trial.number, multiplier, trial.mean_return, trial.mean_cost or {}, bool(trial.feasible))
+    costs = trial.mean_cost or {}
+    return ProfilePoint(
+        trial.number,
+        multiplier,
+        trial.mean_return,
+        costs,
+        bool(trial.feasible),
+        seed_values(trial),
+        {name: seed_values(trial, name) for name in costs},
+    )
+
+
+def seed_values(trial: Trial, cost: str | None = None) -> dict[int, float]:
+    """What each seed of a trial reached.
+
+    Args:
+        trial: The trial.
+        cost: A cost's name, or None for the return.
+
+    Returns:
+        Seed → mean over its last episodes, for the seeds that have one.
+    """
+    if cost is None:
+        return {run.seed: run.mean_return for run in trial.seed_runs if run.mean_return is not None}
+    return {run.seed: run.mean_cost[cost] for run in trial.seed_runs if run.mean_cost and cost in run.mean_cost}
 
 
 def _series(label: str, points: Sequence[ProfilePoint], limits: Mapping[str, float]) -> Series:
     ordered = tuple(sorted(points, key=lambda point: point.multiplier))
-    grid = [point.multiplier for point in ordered]
-    crossings = [lambda_star(grid, [point.mean_cost[name].mean for point in ordered], limits[name]) for name in limits]
-    found = [value for value in crossings if value is not None]
-    return Series(label, ordered, max(found) if len(found) == len(crossings) else None)
+    found = [_star(ordered, name, limit) for name, limit in limits.items()]
+    known = [star for star in found if star is not None]
+    return Series(label, ordered, max(known, key=lambda star: star.value) if len(known) == len(found) else None)
+
+
+def _star(points: Sequence[ProfilePoint], cost: str, limit: float) -> LambdaStar | None:
+    grid = [point.multiplier for point in points]
+    if all(point.seed_costs.get(cost) for point in points):
+        return lambda_star_interval(grid, [list(point.seed_costs[cost].values()) for point in points], limit)
+    value = lambda_star(grid, [point.mean_cost[cost].mean for point in points], limit)
+    return None if value is None else LambdaStar(value, value, value, 1.0, 1)
 
 
 def _level(trials: Sequence[Trial], limits: Mapping[str, float]) -> Level:

@@ -202,7 +202,7 @@ def _markdown(
 ) -> str:
     limits = ", ".join(f"{name} ≤ {limit:g}" for name, limit in spec.cost_limits.items())
     stars = [
-        f"λ\\* of {series.label}: {series.lambda_star:.3g}"
+        f"λ\\* of {series.label}: {series.lambda_star.value:.3g}"
         for series in profile.series
         if series.lambda_star is not None
     ]

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from sweeps.analysis.curves import Curve
 from sweeps.analysis.multipliers import Movement
-from sweeps.analysis.profile import Level, Profile, ProfilePoint
+from sweeps.analysis.profile import Level, Profile, ProfilePoint, Series
 from sweeps.records import Interval, Trial
 
 
@@ -110,7 +110,8 @@ def profile_rows(profile: Profile) -> list[dict[str, Any]]:
     Returns:
         One row a point (`kind` = `point`), level (`level`) and λ* (`lambda_star`), with the columns `kind`, `series`,
         `trial`, `multiplier`, `return`, `return_low`, `return_high`, for each cost `cost/<name>` with its ends and
-        `limit/<name>`, `feasible`, `num_seeds`. A level's multiplier is its last one over seeds, where there is one.
+        `limit/<name>`, `feasible`, `num_seeds`; λ* has `multiplier_low` and `multiplier_high`. A level's multiplier is
+        its last one over seeds, where there is one.
     """
     rows = [
         _profile_row("point", series.label, point, point.multiplier, profile)
@@ -121,7 +122,7 @@ def profile_rows(profile: Profile) -> list[dict[str, Any]]:
         learned = [value.mean for value in level.multiplier.values()]
         rows.append(_profile_row("level", level.label, level, learned[0] if len(learned) == 1 else None, profile))
     stars = [series for series in profile.series if series.lambda_star is not None]
-    return [*rows, *({"kind": "lambda_star", "series": s.label, "multiplier": s.lambda_star} for s in stars)]
+    return [*rows, *(_star_row(series) for series in stars)]
 
 
 def curve_rows(curves: Sequence[Curve], arms: Mapping[int, str]) -> list[dict[str, Any]]:
@@ -181,6 +182,13 @@ def _profile_row(
     for name, limit in profile.cost_limits.items():
         row |= _ends(f"cost/{name}", item.mean_cost[name]) | {f"limit/{name}": limit}
     return row | {"feasible": item.feasible, "num_seeds": item.mean_return.num_seeds}
+
+
+def _star_row(series: Series) -> dict[str, Any]:
+    assert series.lambda_star is not None
+    star = series.lambda_star
+    row: dict[str, Any] = {"kind": "lambda_star", "series": series.label, "multiplier": star.value}
+    return row | {"multiplier_low": star.low, "multiplier_high": star.high, "num_seeds": star.num_seeds}
 
 
 def _curve_rows(curves: Sequence[Curve], arms: Mapping[int, str]) -> Iterator[dict[str, Any]]:

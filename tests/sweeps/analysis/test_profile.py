@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeps.analysis.profile import coordinate, excess, lambda_star, profile_of
+from sweeps.analysis.lambda_star import coordinate, lambda_star
+from sweeps.analysis.profile import excess, profile_of
 from sweeps.records import Interval, SeedRun, State, Trial
 from sweeps.spec import StudySpec
 
@@ -110,7 +111,7 @@ def test_a_profile_has_the_complete_fixed_trials_by_multiplier_and_a_level_for_e
         (0, 2.0, True),
     ]
     # From 90 at 0 to 30 at 2, linear: 50 is ⅔ of the way, λ* = 4/3.
-    assert series.lambda_star == pytest.approx(4 / 3)
+    assert series.lambda_star.value == pytest.approx(4 / 3)
     (level,) = profile.levels
     assert (level.label, level.trial, level.feasible, level.mean_return.mean) == ("ga", 3, False, 25.0)
     assert level.multiplier["cost"].mean == pytest.approx(1.0)  # seeds end at 0.5 and 1.5
@@ -148,7 +149,7 @@ def test_with_several_constraints_all_must_hold_at_lambda_star():
         for i, (value, a, b) in enumerate(rows)
     ]
     spec = study(cost_limit={"hazards": 50.0, "vases": 50.0})
-    assert profile_of(spec, trials).series[0].lambda_star == pytest.approx(2.0)
+    assert profile_of(spec, trials).series[0].lambda_star.value == pytest.approx(2.0)
     assert profile_of(spec, trials[:2]).series[0].lambda_star is None  # vases never meet theirs
 
 
