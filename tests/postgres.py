@@ -75,15 +75,16 @@ def postgres_server() -> Iterator[Postgres]:
 
 
 def _start(folder: Path, server: Postgres, account: dict[str, int]) -> subprocess.Popen[bytes]:
-    data, log = folder / "data", (folder / "log").open("wb")
-    password = folder / "password"
+    data, password = folder / "data", folder / "password"
     password.write_text(server.password)
     password.chmod(0o644)
-    options = {"cwd": folder, "stdout": log, "stderr": log, "env": {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}}
     initdb = [_BIN / "initdb", "-D", data, "-U", _USER, "--pwfile", password, "--auth=scram-sha-256", "--encoding=utf8"]
-    subprocess.run([*initdb, "--no-sync"], check=True, **options, **account)
     place = ["-h", "127.0.0.1", "-p", str(server.port), "-k", str(folder)]
-    process = subprocess.Popen([_BIN / "postgres", "-D", data, *place, "-c", "fsync=off"], **options, **account)
+    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
+    with (folder / "log").open("wb") as log:
+        options = {"cwd": folder, "stdout": log, "stderr": log, "env": environment, **account}
+        subprocess.run([*initdb, "--no-sync"], check=True, **options)
+        process = subprocess.Popen([_BIN / "postgres", "-D", data, *place, "-c", "fsync=off"], **options)
     _wait_for(server, process)
     return process
 
