@@ -50,6 +50,8 @@ class SeedRun:
         mean_cost: The same of each cost, by name.
         multiplier: Last multiplier of each cost, by name.
         failure: First line of what went wrong, or None.
+        cohort: 0 for the seeds that the study began with, 1, 2, … for those that `extend` added: seeds of one cohort
+            train together and share their checkpoints.
     """
 
     seed: int
@@ -60,6 +62,7 @@ class SeedRun:
     mean_cost: dict[str, float] | None = None
     multiplier: dict[str, float] | None = None
     failure: str | None = None
+    cohort: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,8 @@ class Trial:
         mean_cost: Aggregate over seeds of each cost, by name, once complete.
         feasible: Whether every aggregated cost is within its limit; None before completion.
         failure: Cause of FAIL, one line.
+        continued: Whether it went on beyond the budget that it began with: its step sizes decayed as for the first
+            budget until there, so that it is not the run that the larger budget alone would have given.
     """
 
     number: int
@@ -89,6 +94,13 @@ class Trial:
     mean_cost: dict[str, Interval] | None = None
     feasible: bool | None = None
     failure: str | None = None
+    continued: bool = False
+
+    @property
+    def next_seeds(self) -> tuple[int, ...]:
+        """The seeds to train next: those unfinished of the first cohort that has any."""
+        unfinished = [run for run in self.seed_runs if run.state is not State.COMPLETE]
+        return tuple(run.seed for run in unfinished if run.cohort == min(other.cohort for other in unfinished))
 
 
 @dataclass(frozen=True)
@@ -100,7 +112,7 @@ class Execution:
         trial: The trial's number.
         attempt: 1, 2, … for that trial.
         seeds: The seeds it trains together.
-        resume_from: Folder of the checkpoint to start from, or None.
+        resume_from: Path or URL of the checkpoint to start from, or None.
     """
 
     id: int

@@ -15,7 +15,7 @@ class Status:
         counts: Trials by state; those that are still to be suggested count as waiting.
         env_steps: Env steps done, over all trials and seeds.
         env_steps_total: Env steps of the whole study.
-        holder: The driver that runs it, or None. A killed driver stays until the next one.
+        holder: The driver that runs it, or None; one that was killed elsewhere stays until its lease runs out.
         best: The best feasible trial so far, or None.
     """
 

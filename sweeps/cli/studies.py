@@ -1,14 +1,14 @@
-"""Commands about studies in a storage folder: run, resume, retry, list, status, trials, best, report, ui."""
+"""Commands that show the studies of a storage folder: list, status, trials, best, report, ui."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sweeps.cli.options import NameArgument, StorageOption, load
 from sweeps.cli.output import (
     Document,
     DocumentOption,
-    EnvPathOption,
     Output,
     OutputOption,
     count,
@@ -19,95 +19,16 @@ from sweeps.cli.output import (
 )
 from sweeps.errors import ExitCode
 from sweeps.records import State, Trial
-from sweeps.spec import StudySpec
 
 if TYPE_CHECKING:  # SQLAlchemy, and later Ray and MLflow: only what a command needs is imported
     from sweeps.analysis.report import Report
     from sweeps.study import Status, Study
 
-NameArgument = Annotated[str, typer.Argument(help="Name of the study.", show_default=False)]
-StorageOption = Annotated[
-    Path | None,
-    typer.Option(
-        envvar="LAGSWEEP_STORAGE", help="Folder of ledger, MLflow store and studies; default: ./lagsweep-runs."
-    ),
-]
-ConcurrentOption = Annotated[int | None, typer.Option(min=1, help="Most trials at once; default: as many as fit.")]
-CpusOption = Annotated[float, typer.Option(min=0.01, help="CPU cores that a trial reserves.")]
-GpusOption = Annotated[float, typer.Option(min=0.0, help="GPUs that a trial reserves; a fraction shares one.")]
-AddressOption = Annotated[
-    str | None, typer.Option(help="Address of a Ray cluster; default: RAY_ADDRESS, else this machine.")
-]
-ReportOption = Annotated[bool, typer.Option(help="Write the report at the end.")]
-
 
 def register(app: typer.Typer) -> None:
     """Adds the commands of this module."""
-    for command in (run, resume, retry, list_, status, trials, best, report, ui):
+    for command in (list_, status, trials, best, report, ui):
         app.command(command.__name__.rstrip("_"))(command)
-
-
-def run(
-    file: Annotated[Path, typer.Argument(help="Study file (YAML).", show_default=False)],
-    name: Annotated[str | None, typer.Option(help="Another name than the file's, to run it anew.")] = None,
-    storage: StorageOption = None,
-    max_concurrent: ConcurrentOption = None,
-    cpus_per_trial: CpusOption = 1.0,
-    gpus_per_trial: GpusOption = 0.0,
-    address: AddressOption = None,
-    env_path: EnvPathOption = "auto",
-    report: ReportOption = True,
-    output: OutputOption = Output.TABLE,
-) -> None:
-    """Run a study; the same file again goes on where it stopped."""
-    spec = StudySpec.from_yaml(file)
-    if name is not None:
-        spec = spec.renamed(name)
-    from sweeps.study import create_study
-
-    study = create_study(spec, storage, if_exists="load")
-    study.run(max_concurrent, cpus_per_trial, gpus_per_trial, address, env_path=env_path)
-    _finish(study, output, report)
-
-
-def resume(
-    name: NameArgument,
-    storage: StorageOption = None,
-    max_concurrent: ConcurrentOption = None,
-    cpus_per_trial: CpusOption = 1.0,
-    gpus_per_trial: GpusOption = 0.0,
-    address: AddressOption = None,
-    env_path: EnvPathOption = "auto",
-    report: ReportOption = True,
-    output: OutputOption = Output.TABLE,
-) -> None:
-    """Go on with a study that was stopped or killed, from its last checkpoints."""
-    study = _load(name, storage)
-    study.run(max_concurrent, cpus_per_trial, gpus_per_trial, address, env_path=env_path)
-    _finish(study, output, report)
-
-
-def retry(
-    name: NameArgument,
-    storage: StorageOption = None,
-    max_concurrent: ConcurrentOption = None,
-    cpus_per_trial: CpusOption = 1.0,
-    gpus_per_trial: GpusOption = 0.0,
-    address: AddressOption = None,
-    env_path: EnvPathOption = "auto",
-    report: ReportOption = True,
-    output: OutputOption = Output.TABLE,
-) -> None:
-    """Run failed trials again, from their last checkpoints, and whatever else waits."""
-    study = _load(name, storage)
-    study.retry(
-        max_concurrent=max_concurrent,
-        cpus_per_trial=cpus_per_trial,
-        gpus_per_trial=gpus_per_trial,
-        address=address,
-        env_path=env_path,
-    )
-    _finish(study, output, report)
 
 
 def list_(storage: StorageOption = None, output: OutputOption = Output.TABLE) -> None:
@@ -127,7 +48,7 @@ def list_(storage: StorageOption = None, output: OutputOption = Output.TABLE) ->
 
 def status(name: NameArgument, storage: StorageOption = None, output: DocumentOption = Document.TABLE) -> None:
     """Show how a study stands."""
-    now = _load(name, storage).status()
+    now = load(name, storage).status()
     data = _describe_status(now)
     if output == "json":
         show_json(data)
@@ -144,12 +65,12 @@ def status(name: NameArgument, storage: StorageOption = None, output: DocumentOp
 
 def trials(name: NameArgument, storage: StorageOption = None, output: OutputOption = Output.TABLE) -> None:
     """Show the trials of a study; intervals are 95 % t-intervals over seeds."""
-    _show_trials(_load(name, storage), output)
+    _show_trials(load(name, storage), output)
 
 
 def best(name: NameArgument, storage: StorageOption = None, output: DocumentOption = Document.TABLE) -> None:
     """Show the feasible trial with the highest return."""
-    trial = _load(name, storage).best_trial
+    trial = load(name, storage).best_trial
     if output == "json":
         show_json(_describe_trial(trial))
     else:
@@ -158,7 +79,7 @@ def best(name: NameArgument, storage: StorageOption = None, output: DocumentOpti
 
 def report(name: NameArgument, storage: StorageOption = None, output: DocumentOption = Document.TABLE) -> None:
     """Write the report of a study: its table, its figures and their data."""
-    written = _write_report(_load(name, storage))
+    written = _write_report(load(name, storage))
     if output == "json":
         show_json({"best": written.best, "files": [str(file) for file in written.files]})
     else:
@@ -176,13 +97,7 @@ def ui(
     serve(storage_folder(storage), port)
 
 
-def _load(name: str, storage: Path | None) -> "Study":
-    from sweeps.study import load_study
-
-    return load_study(name, storage)
-
-
-def _finish(study: "Study", output: Output, report: bool) -> None:
+def finish(study: "Study", output: Output, report: bool) -> None:
     """Shows what a run gave, and ends with the exit code that says how it went."""
     written = _write_report(study) if report else None
     now = study.status()
@@ -195,6 +110,9 @@ def _finish(study: "Study", output: Output, report: bool) -> None:
             typer.echo(_name_best(now.best) if now.best else "no feasible trial")
         typer.echo(f"metrics: lagsweep ui{_storage_option(study.storage)}")
     failed = now.counts[State.FAIL]
+    if not now.is_finished:  # `lagsweep stop` ended it
+        typer.echo(f"stopped; `lagsweep resume {study.name}` goes on", err=True)
+        raise typer.Exit(ExitCode.INTERRUPTED)
     if failed:
         help = f"`lagsweep trials {study.name}` says why, `lagsweep retry {study.name}` runs them again"
         typer.echo(f"{count(failed, 'trial')} failed: {help}", err=True)

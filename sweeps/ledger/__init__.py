@@ -6,10 +6,14 @@ transaction that first checks the driver's fencing token (`Writer`).
 
 from sweeps.ledger.driver import driving
 from sweeps.ledger.errors import LedgerVersionError, StaleWriterError
-from sweeps.ledger.ledger import Holder, Ledger, NewTrial, StudyRow
-from sweeps.ledger.writer import SeedProgress, Writer
+from sweeps.ledger.growth import Extension, delete_study, extend
+from sweeps.ledger.holder import Holder
+from sweeps.ledger.ledger import Ledger, NewTrial, StudyRow
+from sweeps.ledger.progress import SeedProgress
+from sweeps.ledger.writer import Writer
 
 __all__ = [
+    "Extension",
     "Holder",
     "Ledger",
     "LedgerVersionError",
@@ -18,5 +22,7 @@ __all__ = [
     "StaleWriterError",
     "StudyRow",
     "Writer",
+    "delete_study",
     "driving",
+    "extend",
 ]

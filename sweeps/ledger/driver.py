@@ -1,34 +1,48 @@
-"""One driver a study: a lock on a file for the living, a fencing token in the ledger for the dead."""
+"""One driver a study: a lease that it keeps renewing, and a fencing token for one that only seemed dead.
 
-import os
-import socket
+A lease in the ledger and not a lock of the operating system: the same on SQLite and PostgreSQL, on one machine and on
+several, and a suspended process does not keep it for ever. Clocks of several machines must agree to within the lease;
+where they do not, a driver may be taken over too early, which the token turns into a clean end of the older one.
+"""
+
+import logging
+import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 
-from filelock import FileLock, Timeout
 from sqlalchemy import and_, select, update
 
-from sweeps.errors import StudyBusyError
+from sweeps.errors import StudyBusyError, SweepError
 from sweeps.ledger.database import writing
-from sweeps.ledger.ledger import Holder, Ledger, StudyRow
+from sweeps.ledger.errors import StaleWriterError
+from sweeps.ledger.holder import Holder, holder_of, this_process
+from sweeps.ledger.ledger import Ledger, StudyRow
+from sweeps.ledger.outage import DRIVER_PATIENCE_S
 from sweeps.ledger.tables import lease
-from sweeps.ledger.writer import Writer
+from sweeps.ledger.writer import LEASE_S, Writer
+
+RENEWAL_S = 2.0
+"""Seconds between two renewals, and so until a driver hears that it shall stop."""
+
+logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def driving(ledger: Ledger, study: StudyRow, lock_file: Path) -> Generator[Writer]:
+def driving(
+    ledger: Ledger, study: StudyRow, *, lease_s: float = LEASE_S, renewal_s: float = RENEWAL_S
+) -> Generator[Writer]:
     """Holds the right to write a study.
 
-    The operating system gives the lock back when a process dies, however it dies. The token then sees to it that a
-    process that only seemed dead writes nothing more.
+    The right of a process that ended on this machine is taken over at once; that of any other driver when its lease
+    has run out. Every transaction checks the token, so that a driver that was taken over writes nothing more.
 
     Args:
         ledger: The ledger.
         study: The study.
-        lock_file: File to lock; its folder is created.
+        lease_s: Seconds for which the right lasts without a sign of life.
+        renewal_s: Seconds between two signs of life, beside those that every transaction gives.
 
     Yields:
         The writer.
@@ -36,29 +50,52 @@ def driving(ledger: Ledger, study: StudyRow, lock_file: Path) -> Generator[Write
     Raises:
         StudyBusyError: If another process drives the study; names it.
     """
-    lock_file.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(lock_file, blocking=False)
+    writer = _take(ledger, study, lease_s)
+    before, ledger.patience_s = ledger.patience_s, DRIVER_PATIENCE_S
     try:
-        lock.acquire()
-    except Timeout:
-        raise _busy(study.name, ledger.holder(study.id)) from None
-    try:
-        writer = Writer(ledger, study.id, _take_lease(ledger, study.id))
-        try:
+        with _renewing(writer, renewal_s):
             yield writer
-        finally:
-            _give_back(writer)
     finally:
-        lock.release()
+        ledger.patience_s = before
+        _give_back(writer)
 
 
-def _take_lease(ledger: Ledger, study: int) -> int:
-    now = time.time()
-    values = {"pid": os.getpid(), "host": socket.gethostname(), "acquired_at": now, "renewed_at": now}
-    row = lease.c.study == study
+def _take(ledger: Ledger, study: StudyRow, lease_s: float) -> Writer:
+    row = lease.c.study == study.id
     with writing(ledger.engine).begin() as connection:
-        connection.execute(update(lease).where(row).values(token=lease.c.token + 1, released_at=None, **values))
-        return int(connection.execute(select(lease.c.token).where(row)).scalar_one())
+        connection.execute(update(lease).where(row).values(token=lease.c.token + 1))  # locks it, before it is read
+        known = connection.execute(select(lease).where(row)).one()
+        holder = holder_of(known)
+        usurps = holder is not None and not holder.is_dead
+        if holder is not None and usurps and not holder.has_expired:
+            raise _busy(study.name, holder)  # undoes the transaction
+        now = time.time()
+        values = this_process() | {"acquired_at": now, "renewed_at": now, "expires_at": now + lease_s}
+        connection.execute(update(lease).where(row).values(released_at=None, stop_requested_at=None, **values))
+    return Writer(ledger, study.id, known.token, lease_s=lease_s, usurps=usurps)
+
+
+@contextmanager
+def _renewing(writer: Writer, every_s: float) -> Generator[None]:
+    """Renews the lease from a thread of its own while the driver trains, waits or starts Ray."""
+    ended = threading.Event()
+
+    def renew() -> None:
+        while not ended.wait(every_s):
+            try:
+                writer.renew()
+            except StaleWriterError:
+                return  # the writer says so to whoever writes next
+            except SweepError as error:
+                logger.warning("The lease could not be renewed: %s", error)
+
+    thread = threading.Thread(target=renew, name="lagsweep-lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(timeout=10.0)
 
 
 def _give_back(writer: Writer) -> None:
@@ -67,13 +104,11 @@ def _give_back(writer: Writer) -> None:
         connection.execute(update(lease).where(mine).values(released_at=time.time()))
 
 
-def _busy(name: str, holder: Holder | None) -> StudyBusyError:
-    who = "a process that is just starting or ending"
-    if holder is not None:
-        since = datetime.fromtimestamp(holder.acquired_at).astimezone().isoformat(" ", "seconds")
-        who = f"process {holder.pid} on {holder.host}, since {since}"
+def _busy(name: str, holder: Holder) -> StudyBusyError:
+    since = datetime.fromtimestamp(holder.acquired_at).astimezone().isoformat(" ", "seconds")
     return StudyBusyError(
-        f"`one driver a study` must hold, but study {name!r} is driven by {who}.",
+        f"`one driver a study` must hold, but study {name!r} is driven by process {holder.pid} on {holder.host}, "
+        f"since {since}.",
         code="study-busy",
-        help="wait for it, or end it (its finished work is kept)",
+        help="wait for it, or end it with `lagsweep stop` (its finished work is kept)",
     )

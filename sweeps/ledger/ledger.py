@@ -6,13 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, func, insert, select
+from sqlalchemy import Connection, Engine, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from sweeps.errors import StudyExistsError
-from sweeps.ledger.database import open_database, writing
+from sweeps.ledger.database import open_database, reading, writing
+from sweeps.ledger.holder import Holder, holder_of
+from sweeps.ledger.outage import survives_outages
+from sweeps.ledger.rows import SEED_RUN_COLUMNS, TRIAL_COLUMNS, execution_of, seed_run_of, trial_of
 from sweeps.ledger.tables import executions, lease, seed_runs, studies, trials
-from sweeps.records import Execution, Interval, SeedRun, State, Trial
+from sweeps.records import Execution, SeedRun, State, Trial
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class StudyRow:
         spec_json: Its specification, as JSON.
         spec_sha256: Hash of the specification.
         created_at: Seconds since the epoch.
+        checkpoints: Folder or URL of the study's checkpoints; None: in the study's folder.
     """
 
     id: int
@@ -32,6 +36,7 @@ class StudyRow:
     spec_json: str
     spec_sha256: str
     created_at: float
+    checkpoints: str | None = None
 
 
 @dataclass(frozen=True)
@@ -49,36 +54,21 @@ class NewTrial:
     params: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Holder:
-    """The driver that may write a study.
-
-    Attributes:
-        token: Fencing token: grows with every holder.
-        pid: Its process.
-        host: Its machine.
-        acquired_at: Seconds since the epoch.
-    """
-
-    token: int
-    pid: int
-    host: str
-    acquired_at: float
-
-
 class Ledger:
     """The ledger's readers. Pickles as its URL; a connection is opened where it is used.
 
-    Args:
+    Attributes:
         url: SQLAlchemy URL.
+        patience_s: Seconds to wait for a database server that is away; a driver has patience, a command has none.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self.patience_s = 0.0
         self._engine: Engine | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"url": self.url, "_engine": None}
+        return {"url": self.url, "patience_s": self.patience_s, "_engine": None}
 
     @property
     def engine(self) -> Engine:
@@ -93,8 +83,16 @@ class Ledger:
             self._engine.dispose()
             self._engine = None
 
+    @survives_outages
     def create_study(
-        self, name: str, spec_json: str, spec_sha256: str, seeds: Sequence[int], new_trials: Iterable[NewTrial]
+        self,
+        name: str,
+        spec_json: str,
+        spec_sha256: str,
+        seeds: Sequence[int],
+        new_trials: Iterable[NewTrial],
+        *,
+        checkpoints: str | None = None,
     ) -> StudyRow:
         """Adds a study with the trials that are known from the start, in one transaction.
 
@@ -104,6 +102,7 @@ class Ledger:
             spec_sha256: Hash of the specification.
             seeds: Seeds of every trial.
             new_trials: Trials in the order of their numbers.
+            checkpoints: Folder or URL of its checkpoints; None: in the study's folder.
 
         Returns:
             The study.
@@ -112,7 +111,7 @@ class Ledger:
             StudyExistsError: If the ledger has a study of this name.
         """
         values: dict[str, Any] = {"name": name, "spec_json": spec_json, "spec_sha256": spec_sha256}
-        values["created_at"] = time.time()
+        values |= {"created_at": time.time(), "checkpoints": checkpoints}
         with writing(self.engine).begin() as connection:
             try:
                 study = connection.execute(insert(studies).values(**values).returning(studies.c.id)).scalar_one()
@@ -126,59 +125,68 @@ class Ledger:
             add_trials(connection, study, 0, seeds, new_trials)
         return StudyRow(id=study, **values)
 
+    @survives_outages
     def study(self, name: str) -> StudyRow | None:
         """The study of this name, or None."""
-        with self.engine.begin() as connection:
+        with reading(self.engine).begin() as connection:
             row = connection.execute(select(studies).where(studies.c.name == name)).one_or_none()
         return None if row is None else StudyRow(**row._mapping)
 
+    @survives_outages
     def studies(self) -> list[StudyRow]:
         """All studies, oldest first."""
-        with self.engine.begin() as connection:
+        with reading(self.engine).begin() as connection:
             return [StudyRow(**row._mapping) for row in connection.execute(select(studies).order_by(studies.c.id))]
 
-    def trials(self, study: int, *, number: int | None = None, arm: str | None = None) -> list[Trial]:
+    @survives_outages
+    def trials(
+        self, study: int, *, number: int | None = None, arm: str | None = None, with_seeds: bool = True
+    ) -> list[Trial]:
         """Trials of a study with their seed runs, by number.
 
         Args:
             study: Key of the study.
             number: Only this one.
             arm: Only those of this arm.
+            with_seeds: Whether to read their seed runs too, which are most of the work.
 
         Returns:
             The trials as one transaction saw them.
         """
-        chosen = select(trials).where(trials.c.study == study).order_by(trials.c.number)
-        runs = select(seed_runs).where(seed_runs.c.study == study).order_by(seed_runs.c.trial, seed_runs.c.position)
+        chosen = select(*TRIAL_COLUMNS).where(trials.c.study == study).order_by(trials.c.number)
+        runs = select(*SEED_RUN_COLUMNS).where(seed_runs.c.study == study)
+        runs = runs.order_by(seed_runs.c.trial, seed_runs.c.position)
         if number is not None:
             chosen, runs = chosen.where(trials.c.number == number), runs.where(seed_runs.c.trial == number)
         if arm is not None:
             chosen = chosen.where(trials.c.arm == arm)
-        with self.engine.begin() as connection:
-            trial_rows = connection.execute(chosen).all()
-            run_rows = connection.execute(runs).all()
         by_trial: defaultdict[int, list[SeedRun]] = defaultdict(list)
-        for row in run_rows:
-            by_trial[row.trial].append(_seed_run(row))
-        return [_trial(row, tuple(by_trial[row.number])) for row in trial_rows]
+        with reading(self.engine).begin() as connection:
+            trial_rows = connection.execute(chosen).all()
+            for trial, *row in connection.execute(runs) if with_seeds else ():
+                by_trial[trial].append(seed_run_of(row))
+        return [trial_of(row, tuple(by_trial[row[0]])) for row in trial_rows]
 
+    @survives_outages
     def count_trials(self, study: int, *, arm: str | None = None) -> dict[State, int]:
         """How many trials stand where; every state is a key."""
         query = select(trials.c.state, func.count()).where(trials.c.study == study).group_by(trials.c.state)
         if arm is not None:
             query = query.where(trials.c.arm == arm)
-        with self.engine.begin() as connection:
+        with reading(self.engine).begin() as connection:
             counts = {State(state): int(count) for state, count in connection.execute(query)}
         return {state: counts.get(state, 0) for state in State}
 
+    @survives_outages
     def next_waiting(self, study: int, *, without: Iterable[int] = ()) -> Trial | None:
         """The waiting trial with the lowest number that is not among `without`, or None."""
         query = select(trials.c.number).where(trials.c.study == study, trials.c.state == State.WAITING.value)
         query = query.where(trials.c.number.not_in(tuple(without))).order_by(trials.c.number).limit(1)
-        with self.engine.begin() as connection:
+        with reading(self.engine).begin() as connection:
             number = connection.scalar(query)
         return None if number is None else self.trials(study, number=number)[0]
 
+    @survives_outages
     def executions(self, study: int, *, trial: int | None = None) -> list[tuple[Execution, State, str | None]]:
         """Executions of a study by id, each with its state and its failure.
 
@@ -189,16 +197,39 @@ class Ledger:
         query = select(executions).where(executions.c.study == study).order_by(executions.c.id)
         if trial is not None:
             query = query.where(executions.c.trial == trial)
-        with self.engine.begin() as connection:
+        with reading(self.engine).begin() as connection:
             return [(execution_of(row), State(row.state), row.failure) for row in connection.execute(query)]
 
+    @survives_outages
+    def env_steps(self, study: int) -> int:
+        """Env steps done, over all trials and seeds."""
+        total = select(func.sum(seed_runs.c.env_steps)).where(seed_runs.c.study == study)
+        with reading(self.engine).begin() as connection:
+            return int(connection.scalar(total) or 0)
+
+    @survives_outages
     def holder(self, study: int) -> Holder | None:
-        """The driver that last took the right to write and has not given it back, dead or alive."""
-        with self.engine.begin() as connection:
-            row = connection.execute(select(lease).where(lease.c.study == study)).one()
-        if row.pid is None or row.released_at is not None:
-            return None
-        return Holder(token=row.token, pid=row.pid, host=row.host, acquired_at=row.acquired_at)
+        """The driver that holds the right to write, as far as this machine can tell.
+
+        One whose process is gone or whose lease has run out holds nothing.
+        """
+        with reading(self.engine).begin() as connection:
+            holder = holder_of(connection.execute(select(lease).where(lease.c.study == study)).one())
+        return None if holder is None or holder.is_dead or holder.has_expired else holder
+
+    @survives_outages
+    def request_stop(self, study: int) -> Holder | None:
+        """Asks the driver of a study to end.
+
+        Returns:
+            The driver; None where there is none, and nothing is asked.
+        """
+        holder = self.holder(study)
+        if holder is not None:
+            row = (lease.c.study == study) & (lease.c.token == holder.token)
+            with writing(self.engine).begin() as connection:
+                connection.execute(update(lease).where(row).values(stop_requested_at=time.time()))
+        return holder
 
 
 def add_trials(
@@ -224,39 +255,3 @@ def add_trials(
     connection.execute(insert(trials), trial_rows)
     connection.execute(insert(seed_runs), run_rows)
     return len(numbered)
-
-
-def execution_of(row: Row) -> Execution:
-    """A row of `executions` as a record."""
-    return Execution(
-        id=row.id, trial=row.trial, attempt=row.attempt, seeds=tuple(row.seeds), resume_from=row.resume_from
-    )
-
-
-def _seed_run(row: Row) -> SeedRun:
-    return SeedRun(
-        seed=row.seed,
-        state=State(row.state),
-        env_steps=row.env_steps,
-        iterations=row.iterations,
-        mean_return=row.mean_return,
-        mean_cost=row.mean_cost,
-        multiplier=row.multiplier,
-        failure=row.failure,
-    )
-
-
-def _trial(row: Row, runs: tuple[SeedRun, ...]) -> Trial:
-    costs = row.mean_cost
-    return Trial(
-        number=row.number,
-        key=row.key,
-        arm=row.arm,
-        params={name: tuple(value) if isinstance(value, list) else value for name, value in row.params.items()},
-        state=State(row.state),
-        seed_runs=runs,
-        mean_return=None if row.mean_return is None else Interval(**row.mean_return),
-        mean_cost=None if costs is None else {name: Interval(**cost) for name, cost in costs.items()},
-        feasible=row.feasible,
-        failure=row.failure,
-    )

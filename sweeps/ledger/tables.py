@@ -3,6 +3,8 @@
 One row of `studies` has many `trials`; a trial has one row of `seed_runs` a seed and one row of `executions` an
 attempt. `lease` says which driver may write, and its `token` grows whenever the right to write changes hands.
 Times are seconds since the epoch.
+
+Whoever changes a table raises `SCHEMA_VERSION` and adds a step to `sweeps.ledger.migrations`.
 """
 
 from sqlalchemy import (
@@ -19,9 +21,10 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 metadata = MetaData()
 
@@ -35,6 +38,7 @@ studies = Table(
     Column("spec_json", Text, nullable=False),
     Column("spec_sha256", String(64), nullable=False),
     Column("created_at", Float, nullable=False),
+    Column("checkpoints", Text),  # folder or URL; null: in the study's folder
 )
 
 trials = Table(
@@ -52,6 +56,7 @@ trials = Table(
     Column("failure", Text),
     Column("created_at", Float, nullable=False),
     Column("finished_at", Float),
+    Column("continued", Boolean, nullable=False, server_default=false()),  # beyond the budget it began with
     UniqueConstraint("study", "key"),
     Index("trials_by_state", "study", "state", "number"),
 )
@@ -70,6 +75,7 @@ seed_runs = Table(
     Column("mean_cost", JSON(none_as_null=True)),  # cost name -> mean
     Column("multiplier", JSON(none_as_null=True)),  # cost name -> last multiplier
     Column("failure", Text),
+    Column("cohort", Integer, nullable=False, server_default="0"),  # seeds of one cohort train together
     ForeignKeyConstraint(["study", "trial"], ["trials.study", "trials.number"]),
 )
 
@@ -103,4 +109,7 @@ lease = Table(
     Column("acquired_at", Float),
     Column("renewed_at", Float),
     Column("released_at", Float),
+    Column("process_started_at", Float),  # a process id alone may be used again
+    Column("expires_at", Float),
+    Column("stop_requested_at", Float),
 )

@@ -3,57 +3,67 @@
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, insert, select, update
 
 from sweeps.ledger.database import writing
 from sweeps.ledger.errors import StaleWriterError
-from sweeps.ledger.ledger import Ledger, NewTrial, add_trials, execution_of
+from sweeps.ledger.ledger import Ledger, NewTrial, add_trials
+from sweeps.ledger.outage import survives_outages
+from sweeps.ledger.progress import SeedProgress
+from sweeps.ledger.rows import execution_of
 from sweeps.ledger.tables import executions, lease, seed_runs, trials
 from sweeps.records import Execution, Interval, State, Trial
 
 DRIVER_LOST = "driver lost"
 
-
-@dataclass(frozen=True)
-class SeedProgress:
-    """How far a seed run is.
-
-    Attributes:
-        seed: The seed.
-        env_steps: Env steps done.
-        iterations: Iterations done.
-        multiplier: Last multiplier of each cost, by name.
-        mean_return: Mean return of the last 5 % of iterations, or None where it is not known yet.
-        mean_cost: The same of each cost, by name.
-    """
-
-    seed: int
-    env_steps: int
-    iterations: int
-    multiplier: Mapping[str, float]
-    mean_return: float | None = None
-    mean_cost: Mapping[str, float] | None = None
+LEASE_S = 60.0
+"""Seconds for which the right to write lasts without a sign of life."""
 
 
 class Writer:
     """The driver's right to write one study, for as long as its token is the newest.
 
-    Every method raises `StaleWriterError`, and changes nothing, once another driver has taken over.
+    Every method raises `StaleWriterError`, and changes nothing, once another driver has taken over. Every method may
+    be repeated: a database server may go away after it committed and before it said so.
 
     Args:
         ledger: Where to write.
         study: Key of the study.
         token: The driver's fencing token.
+        lease_s: Seconds for which each transaction renews the right.
+        usurps: Whether the driver before was not known to have ended.
+
+    Attributes:
+        is_stale: Whether another driver is known to have taken over.
+        stop_requested: Whether somebody asked this driver to end.
     """
 
-    def __init__(self, ledger: Ledger, study: int, token: int) -> None:
+    def __init__(
+        self, ledger: Ledger, study: int, token: int, *, lease_s: float = LEASE_S, usurps: bool = False
+    ) -> None:
         self.ledger = ledger
         self.study = study
         self.token = token
+        self.lease_s = lease_s
+        self.usurps = usurps
+        self.is_stale = False
+        self.stop_requested = False
 
+    @property
+    def patience_s(self) -> float:
+        """Seconds to wait for a database server that is away."""
+        return self.ledger.patience_s
+
+    @survives_outages
+    def renew(self) -> None:
+        """Renews the lease, and hears whether to stop."""
+        with self.transaction():
+            pass
+
+    @survives_outages
     def take_over(self) -> int:
         """Fails the executions that an earlier driver left running, and lets their trials wait for another attempt.
 
@@ -61,7 +71,7 @@ class Writer:
             How many executions were lost.
         """
         older = and_(executions.c.study == self.study, executions.c.token != self.token)
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             running = and_(older, executions.c.state == State.RUNNING.value)
             lost = connection.execute(select(executions.c.id, executions.c.trial).where(running)).all()
             for row in lost:
@@ -71,8 +81,9 @@ class Writer:
             connection.execute(update(executions).where(asked).values(token=self.token))
         return len(lost)
 
+    @survives_outages
     def add_trial(self, new_trial: NewTrial, seeds: Sequence[int]) -> Trial:
-        """Appends one trial.
+        """Appends one trial, or finds the one that was appended under its key.
 
         Args:
             new_trial: Its configuration.
@@ -81,12 +92,16 @@ class Writer:
         Returns:
             The trial, with the next number of the study.
         """
-        with self._transaction() as connection:
-            highest = connection.scalar(select(func.max(trials.c.number)).where(trials.c.study == self.study))
-            number = 0 if highest is None else int(highest) + 1
-            add_trials(connection, self.study, number, seeds, [new_trial])
+        with self.transaction() as connection:
+            of_key = and_(trials.c.study == self.study, trials.c.key == new_trial.key)
+            number = connection.scalar(select(trials.c.number).where(of_key))
+            if number is None:
+                highest = connection.scalar(select(func.max(trials.c.number)).where(trials.c.study == self.study))
+                number = 0 if highest is None else highest + 1
+                add_trials(connection, self.study, number, seeds, [new_trial])
         return self.ledger.trials(self.study, number=number)[0]
 
+    @survives_outages
     def ask(self, trial: int, seeds: Sequence[int], resume_from: str | None) -> Execution:
         """Records that an execution is about to be handed out.
 
@@ -101,7 +116,7 @@ class Writer:
             The execution, waiting to be started.
         """
         mine = executions.c.study == self.study
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             asked = and_(mine, executions.c.trial == trial, executions.c.state == State.WAITING.value)
             values: dict[str, Any] = {"seeds": list(seeds), "resume_from": resume_from, "token": self.token}
             values["asked_at"] = time.time()
@@ -117,27 +132,31 @@ class Writer:
             row = connection.execute(select(executions).where(mine, executions.c.id == known)).one()
         return execution_of(row)
 
+    @survives_outages
     def start(self, execution: Execution) -> None:
         """Records that a worker has taken the execution."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             row = and_(executions.c.study == self.study, executions.c.id == execution.id)
-            waiting = and_(row, executions.c.state == State.WAITING.value)
-            started = update(executions).where(waiting).values(state=State.RUNNING.value, started_at=time.time())
+            unfinished = and_(row, executions.c.state.in_([State.WAITING.value, State.RUNNING.value]))
+            started = update(executions).where(unfinished).values(state=State.RUNNING.value, started_at=time.time())
             assert connection.execute(started).rowcount == 1
             self._set_trial(connection, execution.trial, State.RUNNING, None)
             self._set_seeds(connection, execution, State.RUNNING, None)
 
+    @survives_outages
     def progress(self, execution: Execution, seeds: Sequence[SeedProgress]) -> None:
         """Records how far the seeds of a running execution are."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             self._write_progress(connection, execution, seeds)
 
+    @survives_outages
     def resumed(self, execution: Execution, resume_from: str | None) -> None:
         """Corrects the checkpoint that an execution really started from, where the newest was damaged."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             row = and_(executions.c.study == self.study, executions.c.id == execution.id)
             connection.execute(update(executions).where(row).values(resume_from=resume_from))
 
+    @survives_outages
     def complete(
         self,
         execution: Execution,
@@ -161,12 +180,27 @@ class Writer:
             "mean_cost": {name: asdict(cost) for name, cost in mean_cost.items()},
             "feasible": feasible,
         }
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             self._write_progress(connection, execution, seeds)
             self._finish_execution(connection, execution.id, State.COMPLETE, None)
             self._set_seeds(connection, execution, State.COMPLETE, None)
             self._set_trial(connection, execution.trial, State.COMPLETE, None, finished_at=time.time(), **summary)
 
+    @survives_outages
+    def complete_seeds(self, execution: Execution, seeds: Sequence[SeedProgress]) -> None:
+        """Completes an execution whose trial has other seeds to train, and lets the trial wait for them.
+
+        Args:
+            execution: The execution.
+            seeds: Final state of each of its seeds.
+        """
+        with self.transaction() as connection:
+            self._write_progress(connection, execution, seeds)
+            self._finish_execution(connection, execution.id, State.COMPLETE, None)
+            self._set_seeds(connection, execution, State.COMPLETE, None)
+            self._set_trial(connection, execution.trial, State.WAITING, None)
+
+    @survives_outages
     def fail(self, execution: Execution, failure: str) -> None:
         """Fails an execution and its trial.
 
@@ -174,11 +208,12 @@ class Writer:
             execution: The execution.
             failure: The cause, one line.
         """
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             self._finish_execution(connection, execution.id, State.FAIL, failure)
             self._set_seeds(connection, execution, State.FAIL, failure)
             self._set_trial(connection, execution.trial, State.FAIL, failure, finished_at=time.time())
 
+    @survives_outages
     def release(self, execution: Execution, reason: str) -> None:
         """Ends an execution before its trial is done and lets the trial wait for another attempt.
 
@@ -186,10 +221,11 @@ class Writer:
             execution: The execution.
             reason: Why it ended, one line.
         """
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             self._finish_execution(connection, execution.id, State.FAIL, reason)
             self._wait_again(connection, execution.trial)
 
+    @survives_outages
     def requeue_failed(self) -> list[int]:
         """Lets every failed trial wait for another attempt.
 
@@ -197,23 +233,25 @@ class Writer:
             Their numbers.
         """
         failed = and_(trials.c.study == self.study, trials.c.state == State.FAIL.value)
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             numbers = list(connection.scalars(select(trials.c.number).where(failed).order_by(trials.c.number)))
             for number in numbers:
                 self._wait_again(connection, number)
         return numbers
 
     @contextmanager
-    def _transaction(self) -> Generator[Connection]:
+    def transaction(self) -> Generator[Connection]:
+        """A transaction that only commits while this driver holds the study."""
         with writing(self.ledger.engine).begin() as connection:
             # First, and as a write: it locks the lease, so that the right cannot move before this commits.
             mine = and_(lease.c.study == self.study, lease.c.token == self.token)
-            if connection.execute(update(lease).where(mine).values(renewed_at=time.time())).rowcount != 1:
-                raise StaleWriterError(
-                    f"`this driver holds the study` must hold, but another took it over since token {self.token}.",
-                    code="stale-writer",
-                    help="this process stops; the other driver goes on with the study",
-                )
+            now = time.time()
+            renewed = update(lease).where(mine).values(renewed_at=now, expires_at=now + self.lease_s)
+            row = connection.execute(renewed.returning(lease.c.stop_requested_at)).one_or_none()
+            if row is None:
+                self.is_stale = True
+                raise StaleWriterError(self.token)
+            self.stop_requested = row.stop_requested_at is not None
             yield connection
 
     def _write_progress(self, connection: Connection, execution: Execution, seeds: Sequence[SeedProgress]) -> None:
@@ -232,7 +270,8 @@ class Writer:
 
     def _finish_execution(self, connection: Connection, execution: int, state: State, failure: str | None) -> None:
         row = and_(executions.c.study == self.study, executions.c.id == execution)
-        unfinished = and_(row, executions.c.state.in_([State.WAITING.value, State.RUNNING.value]))
+        # One that has ended this way already may end again: the transaction is being repeated.
+        unfinished = and_(row, executions.c.state.in_([State.WAITING.value, State.RUNNING.value, state.value]))
         values = {"state": state.value, "failure": failure, "finished_at": time.time()}
         assert connection.execute(update(executions).where(unfinished).values(**values)).rowcount == 1
 

@@ -13,10 +13,7 @@ attempt then reports them before it goes on. A damaged checkpoint is renamed to 
 import hashlib
 import json
 import logging
-import os
 import re
-import shutil
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,6 +22,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from sweeps.records import ResultRow
+from sweeps.running.checkpoint_place import MANIFEST, join, place_of
 
 logger = logging.getLogger(__name__)
 
@@ -44,33 +42,46 @@ class Cadence:
     """When a checkpoint is due: as soon as one of the two counts is reached; the last iteration always is.
 
     Attributes:
-        iterations: Iterations since the last checkpoint, or None: only time counts.
+        env_steps: Env steps of a seed since the last checkpoint, or None: only time counts.
         seconds: Seconds since the last checkpoint.
     """
 
-    iterations: int | None = None
-    seconds: float = 60.0
+    env_steps: int | None = None
+    seconds: float = 30.0
 
-    def is_due(self, iterations: int, seconds: float) -> bool:
-        """Whether a checkpoint is due so many iterations and seconds after the last one.
+    def __post_init__(self) -> None:
+        """Checks the values.
+
+        Raises:
+            ValueError: If one is out of range.
+        """
+        if self.env_steps is not None and self.env_steps < 1:
+            raise ValueError(f"`env_steps >= 1` must hold, but got {self.env_steps}.")
+        if not self.seconds >= 0.0:
+            raise ValueError(f"`seconds >= 0` must hold, but got {self.seconds}.")
+
+    def is_due(self, env_steps: int, seconds: float) -> bool:
+        """Whether a checkpoint is due so many env steps and seconds after the last one.
 
         Examples:
-            >>> Cadence(iterations=3, seconds=60.0).is_due(3, 1.0), Cadence().is_due(3, 1.0)
+            >>> Cadence(env_steps=3000).is_due(3000, 1.0), Cadence().is_due(3000, 1.0)
             (True, False)
         """
-        return seconds >= self.seconds or (self.iterations is not None and iterations >= self.iterations)
+        return seconds >= self.seconds or (self.env_steps is not None and env_steps >= self.env_steps)
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint on disk, verified when it was opened.
+    """A checkpoint, verified when it was opened.
 
     Attributes:
-        path: Its folder.
+        location: Its path or URL.
+        path: The folder of its files on this machine.
         iteration: Iterations behind it.
         rows: The result rows of that iteration.
     """
 
+    location: str
     path: Path
     iteration: int
     rows: tuple[ResultRow, ...]
@@ -85,15 +96,15 @@ class CheckpointStore:
     """The checkpoints of one trial and one set of seeds.
 
     Args:
-        folder: The trial's folder.
+        where: The trial's folder or URL.
         seeds: Seeds that train together; checkpoints of other seeds are left alone.
     """
 
-    def __init__(self, folder: Path, seeds: Sequence[int]) -> None:
-        self.folder = folder
+    def __init__(self, where: str | Path, seeds: Sequence[int]) -> None:
         self.seeds = tuple(seeds)
+        self._place = place_of(where)
 
-    def save(self, attempt: int, rows: Sequence[ResultRow], write: Callable[[Path], None]) -> Path:
+    def save(self, attempt: int, rows: Sequence[ResultRow], write: Callable[[Path], None]) -> str:
         """Writes a checkpoint, and then removes all but the newest `NUM_KEPT`.
 
         Args:
@@ -102,73 +113,73 @@ class CheckpointStore:
             write: Writes the algorithm into the folder that it is given.
 
         Returns:
-            The checkpoint's folder.
+            The checkpoint's path or URL.
         """
         iteration = rows[0].iteration
-        target = self.folder / f"a{attempt}-i{iteration:06d}"
-        if target.exists():  # taken before: nothing was trained since
-            return target
-        self.folder.mkdir(parents=True, exist_ok=True)
-        temporary = self.folder / f".{target.name}-{uuid.uuid4().hex[:8]}"
-        (temporary / "algorithm").mkdir(parents=True)
-        write(temporary / "algorithm")
-        (temporary / "rows.json").write_text(json.dumps([asdict(row) for row in rows]), encoding="utf-8")
-        manifest = {"version": FORMAT_VERSION, "seeds": self.seeds, "iteration": iteration, "files": _hash(temporary)}
-        (temporary / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-        _flush_to_disk(temporary)
-        temporary.rename(target)
-        _flush(self.folder)
-        self._remove_old()
-        return target
+        name = f"a{attempt}-i{iteration:06d}"
+        if self._place.manifest(name) is None:  # else it was taken before: nothing was trained since
+            with self._place.write(name) as folder:
+                (folder / "algorithm").mkdir()
+                write(folder / "algorithm")
+                (folder / "rows.json").write_text(json.dumps([asdict(row) for row in rows]), encoding="utf-8")
+                manifest = {"version": FORMAT_VERSION, "seeds": self.seeds, "iteration": iteration}
+                content = json.dumps(manifest | {"files": _hash(folder)}, indent=1)
+                (folder / MANIFEST).write_text(content, encoding="utf-8")
+            for old in self._names()[NUM_KEPT:]:
+                self._place.remove(old)
+        return self._place.where(name)
 
-    def newest(self) -> Path | None:
-        """The folder of the newest checkpoint, unverified, or None."""
-        return next(iter(self._folders()), None)
+    def newest(self) -> str | None:
+        """The path or URL of the newest checkpoint, unverified, or None."""
+        names = self._names()
+        return self._place.where(names[0]) if names else None
 
     def load(self) -> Checkpoint | None:
-        """Opens the newest checkpoint that is whole.
+        """Opens the newest checkpoint that is whole; `release` frees it.
 
         Damaged ones are set aside with a warning, and what a killed process left half written is removed.
 
         Returns:
             The checkpoint, or None where there is none to start from.
         """
-        for half_written in self.folder.glob(".a*"):
-            shutil.rmtree(half_written)
-        for path in self._folders():
+        self._place.remove_half_written()
+        for name in self._names():
+            location = self._place.where(name)
             try:
-                return _verified(path)
+                return _verified(self._place.fetch(name), location)
             except DamagedCheckpointError as damage:
-                aside = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.damaged")
-                path.rename(aside)
-                logger.warning("Checkpoint %s is damaged (%s) and was set aside; trying the one before.", path, damage)
+                self._place.set_aside(name)
+                logger.warning("Checkpoint %s is damaged (%s); it was set aside for the one before.", location, damage)
         return None
 
-    def _folders(self) -> list[Path]:
-        """Folders of these seeds' checkpoints, newest first: a later attempt is newer than any earlier one."""
-        if not self.folder.is_dir():
-            return []
-        found = [(match, path) for path in self.folder.iterdir() if (match := _FOLDER.fullmatch(path.name))]
+    def release(self) -> None:
+        """Frees what `load` brought to this machine."""
+        self._place.release()
+
+    def _names(self) -> list[str]:
+        """Names of these seeds' checkpoints, newest first: a later attempt is newer than any earlier one."""
+        found = [(match, name) for name in self._place.names() if (match := _FOLDER.fullmatch(name))]
         ordered = sorted(found, key=lambda item: (int(item[0][1]), int(item[0][2])), reverse=True)
-        return [path for _, path in ordered if _seeds_of(path) in (self.seeds, None)]
+        return [name for _, name in ordered if self._is_ours(name)]
 
-    def _remove_old(self) -> None:
-        for path in self._folders()[NUM_KEPT:]:
-            shutil.rmtree(path)
+    def _is_ours(self, name: str) -> bool:
+        """Whether a checkpoint is of these seeds; one whose manifest cannot be read may be."""
+        manifest = _parse(self._place.manifest(name))
+        return manifest is None or tuple(manifest["seeds"]) == self.seeds
 
 
-def trial_folder(checkpoints: Path, trial: int) -> Path:
-    """The folder of a trial's checkpoints.
+def trial_folder(checkpoints: str, trial: int) -> str:
+    """The folder or URL of a trial's checkpoints.
 
     Examples:
-        >>> trial_folder(Path("checkpoints"), 7).as_posix()
+        >>> trial_folder("checkpoints", 7)
         'checkpoints/t0007'
     """
-    return checkpoints / f"t{trial:04d}"
+    return join(checkpoints, f"t{trial:04d}")
 
 
-def _verified(path: Path) -> Checkpoint:
-    manifest = _manifest(path)
+def _verified(path: Path, location: str) -> Checkpoint:
+    manifest = _parse((path / MANIFEST).read_bytes() if (path / MANIFEST).exists() else None)
     if manifest is None:
         raise DamagedCheckpointError("its manifest cannot be read")
     if manifest["version"] != FORMAT_VERSION:
@@ -178,42 +189,24 @@ def _verified(path: Path) -> Checkpoint:
         wrong = sorted(name for name in found | manifest["files"] if found.get(name) != manifest["files"].get(name))
         raise DamagedCheckpointError(f"{', '.join(wrong)} not as written")
     rows = _ROWS.validate_json((path / "rows.json").read_bytes())
-    return Checkpoint(path=path, iteration=manifest["iteration"], rows=rows)
+    return Checkpoint(location=location, path=path, iteration=manifest["iteration"], rows=rows)
 
 
-def _manifest(path: Path) -> dict[str, Any] | None:
+def _parse(content: bytes | None) -> dict[str, Any] | None:
     try:
-        manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        manifest = json.loads(content or b"")
+    except ValueError:
         return None
     is_whole = isinstance(manifest, dict) and manifest.keys() >= {"version", "seeds", "iteration", "files"}
     return manifest if is_whole else None
 
 
-def _seeds_of(path: Path) -> tuple[int, ...] | None:
-    manifest = _manifest(path)
-    return None if manifest is None else tuple(manifest["seeds"])
-
-
 def _hash(folder: Path) -> dict[str, dict[str, int | str]]:
     """Size and SHA-256 of every file in a folder but its manifest, by relative path."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / "manifest.json")
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST)
     hashes: dict[str, dict[str, int | str]] = {}
     for path in files:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         hashes[path.relative_to(folder).as_posix()] = {"bytes": path.stat().st_size, "sha256": digest}
     return hashes
-
-
-def _flush_to_disk(folder: Path) -> None:
-    for path in (*folder.rglob("*"), folder):
-        _flush(path)
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,8 +1,10 @@
 """A driver's life: it learns what earlier drivers left, runs what waits, and leaves the study in order."""
 
+import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # SQLAlchemy asks its ORM about some bound values, and fails while MLflow's thread is just importing it.
 import sqlalchemy.orm  # noqa: F401  # pyright: ignore[reportUnusedImport]
@@ -17,19 +19,19 @@ from sweeps.running.checkpoints import Cadence
 from sweeps.running.executor import Resources, run_executions
 from sweeps.running.progress import Progress
 from sweeps.running.recorder import Recorder
-from sweeps.spec import StudySpec
 from sweeps.tracking import Tracker
 from sweeps.tracking.shipped import SavedOffset
 from sweeps.tracking.spool import SPOOL_NAME, read_id
 from sweeps.tracking.store import find_store
 
+if TYPE_CHECKING:
+    from sweeps.study import Study
+
 
 def drive(
-    spec: StudySpec,
+    study: "Study",
     writer: Writer,
     *,
-    storage: Path,
-    folder: Path,
     counts: Mapping[State, int],
     resources: Resources,
     cadence: Cadence,
@@ -40,10 +42,8 @@ def drive(
     """Runs a study until nothing is left.
 
     Args:
-        spec: The study.
+        study: The study.
         writer: The right to write it, after `take_over`.
-        storage: The storage folder.
-        folder: The study's folder.
         counts: Trials by state, those that are still to be suggested among the waiting ones.
         resources: What a trial takes.
         cadence: When workers take checkpoints.
@@ -55,6 +55,9 @@ def drive(
         KeyboardInterrupt: If Ctrl-C ended it; what was running waits then for another attempt.
         SweepError: If Ray cannot be reached, another driver took over, or the task has no such environments.
     """
+    spec, folder = study.spec, study.folder
+    if writer.usurps:
+        detach(folder / SPOOL_NAME)
     tags = {"env_kind": probe_environment(spec, env_path)[0]}  # before Ray starts
     trials = writer.ledger.trials(writer.study)
     finished = [trial for trial in trials if trial.state.is_finished]
@@ -68,7 +71,7 @@ def drive(
         num_seeds=len(spec.seed_list),
         env_steps_done=sum(run.env_steps for t in trials if t.state is not State.FAIL for run in t.seed_runs),
     )
-    tracker = _tracker(spec, storage, folder, tags)
+    tracker = _tracker(study, tags)
     recorder = Recorder(writer, tracker, history, progress)
     with ExitStack() as cleanup:  # the last first, each whatever the others do
         tracker.start()
@@ -82,7 +85,7 @@ def drive(
             writer,
             spec,
             recorder,
-            checkpoints=folder / "checkpoints",
+            checkpoints=study.checkpoints,
             cadence=cadence,
             resources=resources,
             address=address,
@@ -90,20 +93,18 @@ def drive(
         )
 
 
-def settle(spec: StudySpec, writer: Writer, *, storage: Path, folder: Path) -> None:
+def settle(study: "Study", writer: Writer) -> None:
     """Tells MLflow what an earlier driver could not, for a study in which nothing is left to run.
 
     Args:
-        spec: The study.
+        study: The study.
         writer: The right to write it.
-        storage: The storage folder.
-        folder: The study's folder.
     """
-    spool = folder / SPOOL_NAME
+    spool = study.folder / SPOOL_NAME
     _, unreported = read_history(spool, set(), writer.ledger.trials(writer.study))
-    if not unreported and _is_sent(spool, storage):
+    if not unreported and _is_sent(spool, study.storage):
         return
-    tracker = _tracker(spec, storage, folder, {})
+    tracker = _tracker(study, {})
     tracker.start()
     try:
         for trial in unreported:
@@ -112,10 +113,22 @@ def settle(spec: StudySpec, writer: Writer, *, storage: Path, folder: Path) -> N
         tracker.close()
 
 
-def _tracker(spec: StudySpec, storage: Path, folder: Path, tags: Mapping[str, str]) -> Tracker:
-    store = find_store(storage)
-    tags = {"spec_sha256": spec.sha256, **tags}
-    return Tracker(folder, store.uri, store.artifact_root, spec.name, spec.to_yaml(), tags)
+def detach(spool: Path) -> None:
+    """Puts a copy in the place of a spool, so that a suspended driver that awakes appends to a file nobody reads.
+
+    Args:
+        spool: The spool; one that does not exist needs nothing.
+    """
+    if spool.exists():
+        copy = spool.with_suffix(".copy")
+        shutil.copyfile(spool, copy)
+        copy.replace(spool)
+
+
+def _tracker(study: "Study", tags: Mapping[str, str]) -> Tracker:
+    store = find_store(study.storage)
+    tags = {"spec_sha256": study.spec.sha256, **tags}
+    return Tracker(study.folder, store.uri, store.artifact_root, study.name, study.spec.to_yaml(), tags)
 
 
 def _is_sent(spool: Path, storage: Path) -> bool:

@@ -34,7 +34,7 @@ class Assignment:
     Attributes:
         execution: Which seeds of which trial, and which attempt.
         run: What to train.
-        checkpoints: Folder of the trial's checkpoints, absolute.
+        checkpoints: Folder or URL of the trial's checkpoints.
         cadence: When to take one.
         env_path: Which environments: `auto`, `fast` or `general`.
         gpus: Share of a GPU that the networks live on; 0 keeps them on the CPU.
@@ -56,7 +56,7 @@ class Report(TypedDict):
             holds the rows of the checkpoint's iteration, which may never have reached the driver.
         complete: Whether every seed has used its budget.
         done: The same, as Tune's word for "stop this".
-        resumed_from: Folder of the checkpoint that this attempt started from, or None.
+        resumed_from: Path or URL of the checkpoint that this attempt started from, or None.
     """
 
     rows: list[ResultRow]
@@ -106,23 +106,24 @@ class ExecutionTrainable(Trainable):
 
     def _accept(self, assignment: Assignment) -> None:
         self._assignment = assignment
-        self._store = CheckpointStore(Path(assignment.checkpoints), assignment.execution.seeds)
+        self._store = CheckpointStore(assignment.checkpoints, assignment.execution.seeds)
         self._algorithm = None
         self._unsaved = []
         self._resumed_from = None
         self._saved_at = time.monotonic()
-        self._iterations_unsaved = 0
+        self._saved_steps = 0
 
     def _build(self) -> list[ResultRow]:
         """Builds the algorithm from the newest good checkpoint and returns the rows that lie in it."""
         checkpoint = self._store.load()
         rows = [] if checkpoint is None else list(checkpoint.rows)
-        self._resumed_from = None if checkpoint is None else str(checkpoint.path)
-        if rows and self._is_complete(rows):
-            return rows
-        source = None if checkpoint is None else checkpoint.algorithm
-        self._algorithm = build_algorithm(self._assignment, source, self._storage)
-        self._saved_at = time.monotonic()
+        self._resumed_from = None if checkpoint is None else checkpoint.location
+        if not (rows and self._is_complete(rows)):
+            source = None if checkpoint is None else checkpoint.algorithm
+            self._algorithm = build_algorithm(self._assignment, source, self._storage)
+            self._saved_at = time.monotonic()
+            self._saved_steps = rows[0].env_steps if rows else 0
+        self._store.release()
         return rows
 
     def _train(self) -> list[ResultRow]:
@@ -132,17 +133,16 @@ class ExecutionTrainable(Trainable):
         now = time.time()
         rows = [result_row(self._assignment.execution, row, now) for row in result["seed_rows"]]
         self._unsaved = rows
-        self._iterations_unsaved += 1
-        unsaved_s = time.monotonic() - self._saved_at
-        if self._is_complete(rows) or self._assignment.cadence.is_due(self._iterations_unsaved, unsaved_s):
+        unsaved = rows[0].env_steps - self._saved_steps
+        if self._is_complete(rows) or self._assignment.cadence.is_due(unsaved, time.monotonic() - self._saved_at):
             self._save()
         return rows
 
     def _save(self) -> None:
         self._store.save(self._assignment.execution.attempt, self._unsaved, self._write_algorithm)
+        self._saved_steps = self._unsaved[0].env_steps
         self._unsaved = []
         self._saved_at = time.monotonic()
-        self._iterations_unsaved = 0
 
     def _write_algorithm(self, folder: Path) -> None:
         assert self._algorithm is not None

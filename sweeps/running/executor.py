@@ -7,7 +7,6 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import ray
 from ray import tune
@@ -32,6 +31,9 @@ _TUNE_ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",  # with verbose=0 the old output is the silent one
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # a task of the user's own module is imported from where the driver started
 }
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)  # Ray Jobs, Kubernetes and Slurm end a process with the second
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def run_executions(
     spec: StudySpec,
     recorder: Recorder,
     *,
-    checkpoints: Path,
+    checkpoints: str,
     cadence: Cadence,
     resources: Resources,
     address: str | None,
@@ -75,21 +77,21 @@ def run_executions(
 ) -> None:
     """Runs everything that waits in the ledger or is still to be suggested, until nothing is left.
 
-    The first Ctrl-C lets running iterations end and be recorded; the second ends at once. Both leave a study that can
-    be resumed.
+    The first Ctrl-C, SIGTERM or `lagsweep stop` lets running iterations end, leave checkpoints and be recorded; the
+    second signal ends at once. All leave a study that can be resumed.
 
     Args:
         writer: The driver's right to write the study.
         spec: The study.
         recorder: Takes the results.
-        checkpoints: Folder of the study's checkpoints, absolute.
+        checkpoints: Folder or URL of the study's checkpoints.
         cadence: When workers take checkpoints.
         resources: What an execution takes.
         address: Ray's address; None takes RAY_ADDRESS, and without it a Ray of this process's own.
         env_path: Which environments workers step.
 
     Raises:
-        KeyboardInterrupt: If Ctrl-C ended it.
+        KeyboardInterrupt: If a signal ended it; a request to stop in the ledger is an ordinary end.
         SweepError: If Ray cannot be reached or has not the resources of one execution.
     """
     with environment(_TUNE_ENVIRONMENT), connected(address), _graceful_interrupt(recorder):
@@ -109,7 +111,7 @@ def run_executions(
             tempfile.TemporaryDirectory(prefix="lagsweep-tune-") as folder,
         ):
             _run_tune(searcher, recorder, resources, folder)
-    if recorder.stop.requested:
+    if recorder.stop.requested and not writer.stop_requested:
         raise KeyboardInterrupt
 
 
@@ -146,21 +148,26 @@ def _name(trial: TuneTrial) -> str:
 
 @contextmanager
 def _graceful_interrupt(recorder: Recorder) -> Generator[None]:
-    """Turns the first Ctrl-C into a request to stop; the second is a KeyboardInterrupt."""
+    """Turns the first Ctrl-C or SIGTERM into a request to stop; the second is a KeyboardInterrupt."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may handle signals; a caller in another has its own way to interrupt
         return
 
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+
     def request(number: int, frame: object) -> None:
         recorder.stop.requested = True
         recorder.say("Stopping after the running iterations; Ctrl-C again stops now. Both can be resumed.")
-        signal.signal(signal.SIGINT, before)
+        for known in _SIGNALS:
+            signal.signal(known, signal.default_int_handler)
 
-    before = signal.signal(signal.SIGINT, request)
+    for number in _SIGNALS:
+        signal.signal(number, request)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _num_concurrent(resources: Resources) -> int:

@@ -136,6 +136,10 @@ class Progress:
         self._leave(trial, State.WAITING)
         self._say(f"trial {trial} interrupted")
 
+    def trial_paused(self, trial: int) -> None:
+        """Some seeds of a trial are complete; it waits for the others."""
+        self._leave(trial, State.WAITING)
+
     def say(self, message: str) -> None:
         """Prints one line above the table."""
         self._console.print(message, highlight=False, markup=False, soft_wrap=True)  # an error may hold brackets

@@ -13,8 +13,8 @@ from ray.tune.experiment import Trial as TuneTrial
 
 from sweeps.analysis.summary import SeedSummary, feasible, interval
 from sweeps.history import History
-from sweeps.ledger import SeedProgress, Writer
-from sweeps.records import Execution, ResultRow, Trial
+from sweeps.ledger import SeedProgress, StaleWriterError, Writer
+from sweeps.records import Execution, ResultRow, State, Trial
 from sweeps.running.execution import ASSIGNMENT, Assignment
 from sweeps.running.progress import Progress
 from sweeps.running.stopping import Stop
@@ -68,6 +68,15 @@ class Recorder(Callback):
         self._history = history
         self._progress = progress
         self._started: dict[int, Execution] = {}
+
+    def on_step_begin(self, iteration: int, trials: list[TuneTrial], **info: Any) -> None:
+        """Tune's loop goes round: hears whether to end, also while no trial reports."""
+        if self._writer.is_stale and self.error is None:
+            self.error = StaleWriterError(self._writer.token)
+            self.stop.failed = True
+        if self._writer.stop_requested and not self.stop.requested:
+            self.stop.requested = True
+            self.say("Stopping after the running iterations, as `lagsweep stop` asks; `lagsweep resume` goes on.")
 
     @_keeps_errors
     def on_trial_start(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
@@ -140,10 +149,15 @@ class Recorder(Callback):
         execution = assignment.execution
         record = self._record(execution)
         summaries = {run.seed: self._history.summarize(execution.trial, run.seed) for run in record.seed_runs}
-        silent = [seed for seed, summary in summaries.items() if summary.mean_return is None]
+        silent = [seed for seed in execution.seeds if summaries[seed].mean_return is None]
         if silent:
             steps = assignment.run.env_steps
             self._writer.fail(execution, f"no episode of seed {silent[0]} ended within {steps} env steps")
+        elif any(run.state is not State.COMPLETE for run in record.seed_runs if run.seed not in execution.seeds):
+            done = {seed: summaries[seed] for seed in execution.seeds}
+            self._writer.complete_seeds(execution, _progress_of(done))
+            self._progress.trial_paused(execution.trial)
+            return
         else:
             limits = assignment.run.cost_limits
             costs = {name: interval([_cost(summary, name) for summary in summaries.values()]) for name in limits}

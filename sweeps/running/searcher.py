@@ -1,14 +1,13 @@
 """Hands the executions of a study to Ray Tune: what waits in the ledger first, then what Optuna suggests."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from ray.tune.search import Searcher
 
 from environments.tasks import Path as EnvPath
 from sweeps.ledger import NewTrial, Writer
-from sweeps.records import Execution, State, Trial
+from sweeps.records import Execution, Trial
 from sweeps.running.checkpoints import Cadence, CheckpointStore, trial_folder
 from sweeps.running.execution import ASSIGNMENT, Assignment
 from sweeps.running.sampler import suggest
@@ -24,7 +23,7 @@ class ExecutionSearcher(Searcher):
     Args:
         writer: The driver's right to write the study.
         spec: The study.
-        checkpoints: Folder of the study's checkpoints, absolute.
+        checkpoints: Folder or URL of the study's checkpoints.
         cadence: When a worker takes a checkpoint.
         max_concurrent: Executions that are handed out and not finished, at most. More would wait inside Tune, where a
             suggestion grows stale.
@@ -38,7 +37,7 @@ class ExecutionSearcher(Searcher):
         writer: Writer,
         spec: StudySpec,
         *,
-        checkpoints: Path,
+        checkpoints: str,
         cadence: Cadence,
         max_concurrent: int,
         stop: Stop,
@@ -73,13 +72,12 @@ class ExecutionSearcher(Searcher):
         trial = self._next_trial()
         if trial is None:
             return None if self._live else Searcher.FINISHED
-        seeds = [run.seed for run in trial.seed_runs if run.state is not State.COMPLETE]
+        seeds = trial.next_seeds
         folder = trial_folder(self._checkpoints, trial.number)
-        newest = CheckpointStore(folder, seeds).newest()
-        execution = self._writer.ask(trial.number, seeds, None if newest is None else str(newest))
+        execution = self._writer.ask(trial.number, seeds, CheckpointStore(folder, seeds).newest())
         self._live[trial_id] = execution
         run = self._spec.resolve(trial.arm, trial.params)
-        return {ASSIGNMENT: Assignment(execution, run, str(folder), self._cadence, self._env_path, self._gpus)}
+        return {ASSIGNMENT: Assignment(execution, run, folder, self._cadence, self._env_path, self._gpus)}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Frees the execution's place; what became of it is the recorder's to write.

@@ -48,7 +48,7 @@ from sweeps.running.checkpoints import Cadence
 from sweeps.study import load_study
 
 verb = getattr(load_study("ring", sys.argv[1]), sys.argv[2])
-verb(max_concurrent=2, cadence=Cadence(iterations=7))
+verb(max_concurrent=2, cadence=Cadence(env_steps=2_800))
 """
 
 

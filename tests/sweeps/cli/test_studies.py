@@ -40,7 +40,7 @@ def lagsweep(*arguments: str | Path) -> Result:
 def finished(storage: Path, results: list[tuple[float, float] | None], text: str = TEXT) -> Study:
     """A study of which the ledger holds each trial's (return, cost), or its failure."""
     study = create_study(StudySpec.from_text(text), storage)
-    with driving(study._ledger, study._row, study.folder / "driver.lock") as writer:
+    with driving(study._ledger, study._row) as writer:
         for number, result in enumerate(results):
             execution = writer.ask(number, study.spec.seed_list, None)
             writer.start(execution)
@@ -180,7 +180,7 @@ def test_a_changed_file_under_the_same_name_is_refused_with_the_difference(tmp_p
 
 def test_a_study_that_another_process_drives_is_not_run(tmp_path: Path, file: Path):
     study = finished(tmp_path, [])
-    with driving(study._ledger, study._row, study.folder / "driver.lock"):
+    with driving(study._ledger, study._row):
         result = lagsweep("run", file, "--storage", tmp_path)
     assert result.exit_code == 2
     assert "error[study-busy]" in result.stderr

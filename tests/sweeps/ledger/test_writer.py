@@ -28,7 +28,7 @@ def study(ledger: Ledger) -> StudyRow:
 
 @pytest.fixture
 def writer(ledger: Ledger, study: StudyRow, tmp_path: Path) -> Iterator[Writer]:
-    with driving(ledger, study, tmp_path / "driver.lock") as writer:
+    with driving(ledger, study) as writer:
         yield writer
 
 
@@ -59,8 +59,10 @@ def test_asking_is_apart_from_starting(ledger: Ledger, writer: Writer) -> None:
     assert {run.state for run in trial.seed_runs} == {State.RUNNING}
 
 
-def test_an_execution_starts_once(writer: Writer) -> None:
+def test_an_execution_that_has_ended_cannot_start(writer: Writer) -> None:
     execution = started(writer)
+    writer.start(execution)  # as after an outage between the commit and its answer
+    writer.fail(execution, "boom")
 
     with pytest.raises(AssertionError):
         writer.start(execution)
@@ -142,9 +144,9 @@ def test_suggested_trials_are_appended_with_the_next_number(writer: Writer) -> N
 
 
 def test_a_stale_writer_changes_nothing(ledger: Ledger, study: StudyRow, tmp_path: Path) -> None:
-    with driving(ledger, study, tmp_path / "a.lock") as stale:
+    with driving(ledger, study, lease_s=0.0, renewal_s=1e6) as stale:  # as after a network partition
         execution = started(stale)
-        with driving(ledger, study, tmp_path / "b.lock"):  # as after a network partition: the lock did not protect
+        with driving(ledger, study):
             for write in (
                 lambda: stale.progress(execution, progress(3)),
                 lambda: stale.fail(execution, "boom"),
@@ -154,6 +156,8 @@ def test_a_stale_writer_changes_nothing(ledger: Ledger, study: StudyRow, tmp_pat
                 lambda: stale.ask(1, SEEDS, None),
                 lambda: stale.start(execution),
                 lambda: stale.resumed(execution, None),
+                lambda: stale.complete_seeds(execution, progress(3)),
+                stale.renew,
                 stale.requeue_failed,
                 stale.take_over,
             ):
@@ -163,15 +167,16 @@ def test_a_stale_writer_changes_nothing(ledger: Ledger, study: StudyRow, tmp_pat
     trials = ledger.trials(study.id)
     assert [trial.state for trial in trials] == [State.RUNNING, State.WAITING]
     assert trials[0].seed_runs[0].iterations == 0
+    assert stale.is_stale
 
 
 def test_a_new_driver_fails_what_was_running_and_its_trial_waits(
     ledger: Ledger, study: StudyRow, tmp_path: Path
 ) -> None:
-    with driving(ledger, study, tmp_path / "driver.lock") as dead:
+    with driving(ledger, study) as dead:
         running = started(dead, 0)
         asked = dead.ask(1, SEEDS, None)
-    with driving(ledger, study, tmp_path / "driver.lock") as driver:
+    with driving(ledger, study) as driver:
         lost = driver.take_over()
         next_of_running = driver.ask(0, SEEDS, None)
         next_of_asked = driver.ask(1, SEEDS, None)

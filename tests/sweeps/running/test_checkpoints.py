@@ -37,18 +37,24 @@ def write(content: str) -> Callable[[Path], None]:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> CheckpointStore:
-    return CheckpointStore(trial_folder(tmp_path, 7), seeds=[0, 1])
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "t0007"
 
 
-def test_loads_what_was_saved_with_the_rows_of_its_iteration(store: CheckpointStore, tmp_path: Path) -> None:
+@pytest.fixture
+def store(folder: Path, tmp_path: Path) -> CheckpointStore:
+    assert trial_folder(str(tmp_path), 7) == str(folder)
+    return CheckpointStore(folder, seeds=[0, 1])
+
+
+def test_loads_what_was_saved_with_the_rows_of_its_iteration(store: CheckpointStore, folder: Path) -> None:
     path = store.save(1, rows(12), write("twelve"))
 
     checkpoint = store.load()
 
-    assert path == tmp_path / "t0007" / "a1-i000012"
+    assert path == str(folder / "a1-i000012")
     assert checkpoint is not None
-    assert (checkpoint.path, checkpoint.iteration) == (path, 12)
+    assert (checkpoint.location, checkpoint.path, checkpoint.iteration) == (path, Path(path), 12)
     assert checkpoint.rows == tuple(rows(12))
     assert (checkpoint.algorithm / "inner" / "state.pkl").read_text() == "twelve"
 
@@ -58,27 +64,27 @@ def test_nothing_saved_is_nothing_to_load(store: CheckpointStore) -> None:
     assert store.load() is None
 
 
-def test_keeps_the_two_newest_and_a_later_attempt_is_newer(store: CheckpointStore) -> None:
+def test_keeps_the_two_newest_and_a_later_attempt_is_newer(store: CheckpointStore, folder: Path) -> None:
     for attempt, iteration in [(1, 9), (1, 10), (2, 8), (10, 7)]:
         store.save(attempt, rows(iteration), write(f"{attempt}-{iteration}"))
 
-    assert sorted(path.name for path in store.folder.iterdir()) == ["a10-i000007", "a2-i000008"]
-    assert store.newest() == store.folder / "a10-i000007"
+    assert sorted(path.name for path in folder.iterdir()) == ["a10-i000007", "a2-i000008"]
+    assert store.newest() == str(folder / "a10-i000007")
 
 
 def test_saving_the_same_iteration_again_changes_nothing(store: CheckpointStore) -> None:
     store.save(1, rows(3), write("first"))
-    path = store.save(1, rows(3), write("second"))
+    path = Path(store.save(1, rows(3), write("second")))
 
     assert (path / "algorithm" / "inner" / "state.pkl").read_text() == "first"
 
 
 @pytest.mark.parametrize("damage", ["flipped", "truncated", "missing", "extra", "no manifest", "torn manifest"])
 def test_a_damaged_newest_falls_back_to_the_one_before_with_a_warning(
-    store: CheckpointStore, damage: str, caplog: pytest.LogCaptureFixture
+    store: CheckpointStore, folder: Path, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     store.save(1, rows(1), write("one"))
-    newest = store.save(1, rows(2), write("two"))
+    newest = Path(store.save(1, rows(2), write("two")))
     state, manifest = newest / "algorithm" / "inner" / "state.pkl", newest / "manifest.json"
     match damage:
         case "flipped":
@@ -101,22 +107,22 @@ def test_a_damaged_newest_falls_back_to_the_one_before_with_a_warning(
     assert checkpoint.iteration == 1
     assert "a1-i000002 is damaged" in caplog.text
     assert not newest.exists()
-    assert len(list(store.folder.glob("a1-i000002.*.damaged"))) == 1
+    assert len(list(folder.glob("a1-i000002.*.damaged"))) == 1
 
 
 def test_a_checkpoint_of_another_format_is_not_loaded(store: CheckpointStore) -> None:
-    path = store.save(1, rows(1), write("one"))
+    path = Path(store.save(1, rows(1), write("one")))
     manifest = json.loads((path / "manifest.json").read_text())
     (path / "manifest.json").write_text(json.dumps(manifest | {"version": 2}))
 
     assert store.load() is None
 
 
-def test_an_interrupted_write_leaves_the_checkpoint_before_it(store: CheckpointStore) -> None:
+def test_an_interrupted_write_leaves_the_checkpoint_before_it(store: CheckpointStore, folder: Path) -> None:
     store.save(1, rows(1), write("one"))
 
-    def die(folder: Path) -> None:
-        (folder / "half.pkl").write_text("ha")
+    def die(algorithm: Path) -> None:
+        (algorithm / "half.pkl").write_text("ha")
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -125,14 +131,14 @@ def test_an_interrupted_write_leaves_the_checkpoint_before_it(store: CheckpointS
     checkpoint = store.load()
     assert checkpoint is not None
     assert checkpoint.iteration == 1
-    assert [path.name for path in store.folder.iterdir()] == ["a1-i000001"]
+    assert [path.name for path in folder.iterdir()] == ["a1-i000001"]
 
 
-def test_checkpoints_of_other_seeds_are_neither_loaded_nor_removed(store: CheckpointStore) -> None:
-    other = CheckpointStore(store.folder, seeds=[5])
+def test_checkpoints_of_other_seeds_are_neither_loaded_nor_removed(store: CheckpointStore, folder: Path) -> None:
+    other = CheckpointStore(folder, seeds=[5])
     other_path = other.save(1, rows(1), write("other"))
     for iteration in (2, 3, 4):
         store.save(2, rows(iteration), write("own"))
 
-    assert store.newest() == store.folder / "a2-i000004"
+    assert store.newest() == str(folder / "a2-i000004")
     assert other.newest() == other_path

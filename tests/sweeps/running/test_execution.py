@@ -108,11 +108,11 @@ def test_a_complete_checkpoint_is_reported_without_training(assignment: Assignme
     assert report["complete"]
     assert report["rows"] == last["rows"]
     assert second._algorithm is None
-    assert CheckpointStore(tmp_path / "t0000", (0, 1)).newest() == tmp_path / "t0000" / "a1-i000005"
+    assert CheckpointStore(tmp_path / "t0000", (0, 1)).newest() == str(tmp_path / "t0000" / "a1-i000005")
 
 
-def test_takes_checkpoints_by_iterations_and_keeps_two(assignment: Assignment, tmp_path: Path) -> None:
-    trainable = worker(replace(assignment, cadence=Cadence(iterations=2, seconds=math.inf)), tmp_path)
+def test_takes_checkpoints_by_env_steps_and_keeps_two(assignment: Assignment, tmp_path: Path) -> None:
+    trainable = worker(replace(assignment, cadence=Cadence(env_steps=400, seconds=math.inf)), tmp_path)
     train(trainable, 5)
     trainable.stop()
 

@@ -108,7 +108,7 @@ def test_summaries_are_those_of_the_rows(finished: tuple[Study, Status]) -> None
 def test_every_complete_trial_leaves_its_last_checkpoint(finished: tuple[Study, Status]) -> None:
     study, _ = finished
     for number in (1, 2, 3):
-        checkpoint = CheckpointStore(trial_folder(study.folder / "checkpoints", number), (0, 1)).load()
+        checkpoint = CheckpointStore(trial_folder(study.checkpoints, number), (0, 1)).load()
         assert checkpoint is not None
         assert checkpoint.iteration == 5
 
@@ -175,8 +175,8 @@ def test_a_damaged_checkpoint_is_said_and_the_one_before_is_written_down(
     data = SPEC.model_dump(mode="json", exclude_none=True) | {"name": "damaged"}
     data["arms"] = {"fixed": {"lagrangian": {"update": "fixed"}}}
     study = create_study(StudySpec.model_validate(data), tmp_path)
-    folder = trial_folder(study.folder / "checkpoints", 0)
-    cadence = Cadence(iterations=1)
+    folder = Path(trial_folder(study.checkpoints, 0))
+    cadence = Cadence(env_steps=200)
     assignment = Assignment(Execution(1, 0, 1, (0, 1)), study.spec.resolve("fixed", {}), str(folder), cadence)
     storage = StorageContext(storage_path=str(tmp_path), experiment_dir_name="tune", trial_dir_name="trial")
     killed = ExecutionTrainable(config={ASSIGNMENT: assignment}, storage=storage)

@@ -39,7 +39,7 @@ GRID = [NewTrial(f"fixed:{value}", "fixed", {"multiplier": value}) for value in 
 def writer(tmp_path: Path) -> Iterator[Writer]:
     ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
     study = ledger.create_study(SPEC.name, "", "a" * 64, SPEC.seed_list, GRID)
-    with driving(ledger, study, tmp_path / "driver.lock") as writer:
+    with driving(ledger, study) as writer:
         yield writer
     ledger.close()
 
@@ -48,7 +48,7 @@ def searcher_of(writer: Writer, tmp_path: Path, max_concurrent: int = 8, spec: S
     return ExecutionSearcher(
         writer,
         spec,
-        checkpoints=tmp_path / "checkpoints",
+        checkpoints=str(tmp_path / "checkpoints"),
         cadence=Cadence(),
         max_concurrent=max_concurrent,
         stop=Stop(),
@@ -120,7 +120,7 @@ def test_continues_from_the_newest_checkpoint_with_the_seeds_that_are_left(write
 
     execution = asked(searcher_of(writer, tmp_path).suggest("tune-0")).execution
 
-    assert execution == Execution(id=1, trial=0, attempt=1, seeds=(0, 1), resume_from=str(path))
+    assert execution == Execution(id=1, trial=0, attempt=1, seeds=(0, 1), resume_from=path)
 
 
 def test_a_pickled_copy_reads_the_same_ledger(writer: Writer, tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_repeated_suggestions_of_a_finite_space_keep_distinct_keys(writer: Write
 def test_suggestions_are_those_of_an_undisturbed_study(writer: Writer, tmp_path: Path) -> None:
     other = Ledger(f"sqlite:///{tmp_path}/other.db")
     study = other.create_study(SPEC.name, "", "a" * 64, SPEC.seed_list, GRID)
-    with driving(other, study, tmp_path / "other.lock") as undisturbed:
+    with driving(other, study) as undisturbed:
         for n, searcher in enumerate([searcher_of(undisturbed, tmp_path)] * 4):
             complete(undisturbed, asked(searcher.suggest(f"tune-{n}")).execution, mean_return=float(n))
     for n in range(4):  # as if the driver were killed after every trial

@@ -145,7 +145,7 @@ def test_the_table_has_a_row_a_trial_with_intervals_and_failures(tmp_path: Path)
 def test_a_study_that_someone_drives_is_not_run(tmp_path: Path) -> None:
     study = create_study(spec_of(), tmp_path)
     with (
-        driving(study._ledger, study._row, study.folder / "driver.lock"),
+        driving(study._ledger, study._row),
         pytest.raises(StudyBusyError, match="driven by process"),
     ):
         study.run(progress=False)

@@ -1,36 +1,27 @@
-"""`Study`: a study that lives in a storage folder, to be created, loaded, run and read.
-
-    create_study(StudySpec.from_yaml("pid-gains.yaml")).run()
-    load_study("pid-gains").trials_dataframe()
-
-The storage folder holds `ledger.db`, MLflow's store and one folder a study under `studies/`. It is the argument
-`storage`, or LAGSWEEP_STORAGE, or `lagsweep-runs` where the process runs.
-"""
+"""`Study`: one study of a storage folder, its life and its results."""
 
 import contextlib
-from collections.abc import Generator
+import shutil
+import time
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from environments.tasks import Path as EnvPath
-from sweeps.errors import NoFeasibleTrial, NotFoundError, StudyExistsError, suggest
-from sweeps.ledger import Ledger, NewTrial, StudyRow, Writer, driving
+from sweeps.errors import NoFeasibleTrial
+from sweeps.ledger import Holder, Ledger, StudyRow, Writer, delete_study, driving, extend
 from sweeps.records import State, Trial
 from sweeps.running.checkpoints import Cadence
 from sweeps.spec import StudySpec
-from sweeps.spec.difference import differences
-from sweeps.spec.search import OptunaSearch
-from sweeps.spec.space import grid_points, num_trials, trial_key
+from sweeps.spec.space import num_trials
 from sweeps.status import Status
-from sweeps.storage import has_ledger, open_ledger, storage_folder
+from sweeps.study.growth import extension, grown
 from sweeps.trial_table import best_of, to_dataframe
 
 if TYPE_CHECKING:
     import pandas as pd
-
-__all__ = ["Status", "Study", "create_study", "list_studies", "load_study"]
 
 
 class Study:
@@ -57,6 +48,11 @@ class Study:
         """The study's own folder: specification, spool, checkpoints, report."""
         return self.storage / "studies" / self.name
 
+    @property
+    def checkpoints(self) -> str:
+        """Folder or URL of the study's checkpoints."""
+        return self._row.checkpoints or str(self.folder / "checkpoints")
+
     def run(
         self,
         max_concurrent: int | None = None,
@@ -67,6 +63,7 @@ class Study:
         *,
         cadence: Cadence | None = None,
         env_path: EnvPath = "auto",
+        retries: bool = False,
     ) -> Status:
         """Runs what waits, until nothing is left; trials that a killed driver left running go on from a checkpoint.
 
@@ -78,12 +75,13 @@ class Study:
             gpus_per_trial: GPUs of a trial; a fraction shares one.
             address: Ray's address; None takes RAY_ADDRESS, and without it a Ray of this process's own.
             progress: Whether to show progress on standard error.
-            cadence: When to take checkpoints; None: every minute. The last iteration always leaves one.
+            cadence: When to take checkpoints; None: every half minute. The last iteration always leaves one.
             env_path: Which environments: `auto` takes the fast ones where the task has them, `fast` insists on them,
                 `general` takes the task's own. A trial that goes on with others than before restarts its episodes.
+            retries: Whether failed trials run again too; what `retry` sets.
 
         Returns:
-            How the study stands at the end; failed trials do not raise.
+            How the study stands at the end; failed trials do not raise. It is unfinished where `stop` ended it.
 
         Raises:
             StudyBusyError: If another process drives the study.
@@ -98,13 +96,13 @@ class Study:
         resources = Resources(cpus=cpus_per_trial, gpus=gpus_per_trial, max_concurrent=max_concurrent)
         console = Console(stderr=True, quiet=not progress)
         with self._driving() as writer:
+            if retries:
+                writer.requeue_failed()
             counts = self._counts()
             if counts[State.WAITING]:
                 drive(
-                    self.spec,
+                    self,
                     writer,
-                    storage=self.storage,
-                    folder=self.folder,
                     counts=counts,
                     resources=resources,
                     cadence=cadence or Cadence(),
@@ -114,7 +112,7 @@ class Study:
                 )
             else:
                 console.print(f"{self.name}: nothing is left to run.", highlight=False)
-                settle(self.spec, writer, storage=self.storage, folder=self.folder)
+                settle(self, writer)
         return self.status()
 
     def resume(self, **options: Any) -> Status:
@@ -137,9 +135,107 @@ class Study:
         Returns:
             How the study stands at the end.
         """
+        return self.run(**options, retries=True)
+
+    def extend(
+        self,
+        *,
+        trials: int | None = None,
+        seeds: int | Sequence[int] | None = None,
+        env_steps: int | None = None,
+        arms: Mapping[str, Any] | None = None,
+        arm: str | None = None,
+        **values: Sequence[Any],
+    ) -> None:
+        """Makes the study larger; `resume` then trains what was added, going on from checkpoints.
+
+        Trials that train beyond the budget that they began with are marked *continued*.
+
+        Args:
+            trials: So many more trials for Optuna to suggest.
+            seeds: So many more seeds for every trial, or those; they train beside the ones that are complete.
+            env_steps: So many more env steps for every seed.
+            arms: Further arms by name, as in a study file.
+            arm: The arm that gets `trials` and `values`, where several could.
+            **values: Axis of a grid → further values, as in `multiplier=[0.5, 0.7]`.
+
+        Raises:
+            SpecError: If nothing is added or a value breaks a rule.
+            StudyBusyError: If another process drives the study.
+        """
+        self.become(
+            grown(self.spec, trials=trials, seeds=seeds, env_steps=env_steps, arms=arms, arm=arm, values=values)
+        )
+
+    def become(self, spec: StudySpec) -> None:
+        """Takes a specification that only adds to this study's.
+
+        Args:
+            spec: The larger specification.
+
+        Raises:
+            StudyExistsError: If it changes what is there; says what differs.
+            StudyBusyError: If another process drives the study.
+        """
+        known = self._ledger.trials(self._row.id, with_seeds=False)
+        change = extension(self.spec, spec, known)
         with self._driving() as writer:
-            writer.requeue_failed()
-        return self.run(**options)
+            extend(writer, change)
+        self.spec = spec
+        self.write_spec()
+
+    def write_spec(self) -> None:
+        """Writes the study file into the study's folder, for people; the ledger's counts."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "spec.yaml").write_text(self.spec.to_yaml(), encoding="utf-8")
+
+    def stop(self, timeout_s: float | None = None) -> bool:
+        """Asks whoever drives the study to end: running iterations end and leave checkpoints, `resume` goes on later.
+
+        Args:
+            timeout_s: Seconds to wait for it to end; None: as long as it takes, 0: only ask.
+
+        Returns:
+            Whether nobody drives the study any more.
+        """
+        return self._ledger.request_stop(self._row.id) is None or self.wait(timeout_s)
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Waits until nobody drives the study.
+
+        Args:
+            timeout_s: Seconds to wait at most; None: as long as it takes.
+
+        Returns:
+            Whether nobody drives it.
+        """
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while self.holder is not None:
+            if deadline is not None and time.monotonic() >= deadline:
+                return False
+            time.sleep(0.25)
+        return True
+
+    def delete(self) -> None:
+        """Removes the study: its trials, its runs in MLflow, its checkpoints and its folder.
+
+        Raises:
+            StudyBusyError: If another process drives the study.
+        """
+        from sweeps.running.checkpoint_place import remove_all
+        from sweeps.tracking.removal import remove_experiment
+        from sweeps.tracking.store import find_store
+
+        with self._driving():
+            remove_experiment(find_store(self.storage), self.name)
+            remove_all(self.checkpoints)
+            delete_study(self._ledger, self._row.id)
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def holder(self) -> Holder | None:
+        """The process that drives the study, or None."""
+        return self._ledger.holder(self._row.id)
 
     @property
     def trials(self) -> list[Trial]:
@@ -153,7 +249,7 @@ class Study:
         Raises:
             NoFeasibleTrial: If there is none.
         """
-        best = best_of(self.trials)
+        best = best_of(self._ledger.trials(self._row.id, with_seeds=False))
         if best is None:
             limits = ", ".join(f"{name} <= {limit:g}" for name, limit in self.spec.cost_limits.items())
             raise NoFeasibleTrial(
@@ -161,7 +257,7 @@ class Study:
                 code="no-feasible-trial",
                 help="raise the cost limit, search larger multipliers, or train longer",
             )
-        return best
+        return self._trial(best.number)
 
     def trials_dataframe(self) -> "pd.DataFrame":
         """One row a trial.
@@ -175,17 +271,20 @@ class Study:
 
     def status(self) -> Status:
         """How the study stands now."""
-        trials = self.trials
         counts = self._counts()
         seeds = len(self.spec.seed_list)
+        best = best_of(self._ledger.trials(self._row.id, with_seeds=False))
         return Status(
             name=self.name,
             counts=counts,
-            env_steps=sum(run.env_steps for trial in trials for run in trial.seed_runs),
+            env_steps=self._ledger.env_steps(self._row.id),
             env_steps_total=sum(counts.values()) * seeds * self.spec.env_steps,
-            holder=self._ledger.holder(self._row.id),
-            best=best_of(trials),
+            holder=self.holder,
+            best=None if best is None else self._trial(best.number),
         )
+
+    def _trial(self, number: int) -> Trial:
+        return self._ledger.trials(self._row.id, number=number)[0]
 
     def _counts(self) -> dict[State, int]:
         """Trials by state; those that Optuna has yet to suggest count as waiting."""
@@ -195,100 +294,6 @@ class Study:
 
     @contextlib.contextmanager
     def _driving(self) -> Generator[Writer]:
-        with driving(self._ledger, self._row, self.folder / "driver.lock") as writer:
+        with driving(self._ledger, self._row) as writer:
             writer.take_over()
             yield writer
-
-
-def create_study(
-    spec: StudySpec, storage: str | Path | None = None, *, if_exists: Literal["fail", "load"] = "fail"
-) -> Study:
-    """Creates a study with every trial that is known from the start.
-
-    Args:
-        spec: What it is.
-        storage: The storage folder; None takes LAGSWEEP_STORAGE or `lagsweep-runs`.
-        if_exists: What to do where a study of this name exists: `fail`, or `load` it if its specification is the same.
-
-    Returns:
-        The study; nothing runs yet.
-
-    Raises:
-        StudyExistsError: If it exists, or exists with another specification; says what differs.
-    """
-    if if_exists not in ("fail", "load"):
-        raise ValueError(f"`if_exists` must be 'fail' or 'load', but got {if_exists!r}.")
-    folder = storage_folder(storage)
-    folder.mkdir(parents=True, exist_ok=True)
-    ledger = open_ledger(folder)
-    row = ledger.study(spec.name)
-    if row is None:
-        row = ledger.create_study(
-            spec.name, spec.model_dump_json(exclude_none=True), spec.sha256, spec.seed_list, _grid_trials(spec)
-        )
-    elif row.spec_sha256 != spec.sha256:
-        raise _changed(spec, StudySpec.model_validate_json(row.spec_json))
-    elif if_exists == "fail":
-        raise StudyExistsError(
-            f"`a study's name is new` must hold, but {spec.name!r} exists in {folder}.",
-            code="study-exists",
-            help='load it (if_exists="load"), or use a new name',
-        )
-    study = Study(row, ledger, folder)
-    study.folder.mkdir(parents=True, exist_ok=True)
-    (study.folder / "spec.yaml").write_text(spec.to_yaml(), encoding="utf-8")  # for people; the ledger's counts
-    return study
-
-
-def load_study(name: str, storage: str | Path | None = None) -> Study:
-    """Loads a study.
-
-    Args:
-        name: Its name.
-        storage: The storage folder; None takes LAGSWEEP_STORAGE or `lagsweep-runs`.
-
-    Returns:
-        The study.
-
-    Raises:
-        NotFoundError: If there is none of this name; names the nearest.
-    """
-    studies = {study.name: study for study in list_studies(storage)}
-    if name not in studies:
-        known = suggest(name, studies) if studies else "there is none: lagsweep run STUDY.yaml creates one"
-        where = storage_folder(storage)
-        raise NotFoundError(f"no study {name!r} in {where}.", code="no-study", help=known)
-    return studies[name]
-
-
-def list_studies(storage: str | Path | None = None) -> list[Study]:
-    """All studies of a storage folder, oldest first.
-
-    Args:
-        storage: The storage folder; None takes LAGSWEEP_STORAGE or `lagsweep-runs`.
-
-    Returns:
-        The studies; none where the folder has no ledger.
-    """
-    folder = storage_folder(storage)
-    if not has_ledger(folder):
-        return []
-    ledger = open_ledger(folder)
-    return [Study(row, ledger, folder) for row in ledger.studies()]
-
-
-def _grid_trials(spec: StudySpec) -> list[NewTrial]:
-    return [
-        NewTrial(trial_key(name, params), name, params)
-        for name, arm in spec.arms.items()
-        if not isinstance(arm.search, OptunaSearch)
-        for params in grid_points(arm)
-    ]
-
-
-def _changed(new: StudySpec, old: StudySpec) -> StudyExistsError:
-    return StudyExistsError(
-        f"study {new.name!r} exists with another specification; changed: {'; '.join(differences(old, new))}.",
-        code="study-changed",
-        help="use a new name, or the specification it was created with (studies/<name>/spec.yaml in its storage)",
-    )
