@@ -130,7 +130,7 @@ def extend(
 ) -> None:
     """Make a study larger; `lagsweep resume` then trains what was added, from checkpoints. Arms: edit the file, run."""
     study = load(name, storage)
-    axes = dict(_parse_values(text) for text in values or [])
+    axes: dict[str, Any] = dict(_parse_values(text) for text in values or [])
     before = study.status()
     study.extend(trials=trials, seeds=seeds, env_steps=env_steps, arm=arm, **axes)
     now = study.status()
