@@ -99,8 +99,42 @@ def al_step(
     error = cost_error(cost, limit, state.multiplier)
     dual = project(state.dual + lr * error, multiplier_max)
     violation = error.clamp(min=0.0)
-    persists = (state.updates > 0) & (violation > required_decrease * state.violation)
-    grown = torch.minimum(state.penalty * penalty_growth, as_tensor(penalty_cap, error)).maximum(state.penalty)
-    penalty = torch.where(persists, grown, state.penalty)
+    grown = grow_penalty(
+        state.penalty,
+        violation,
+        state.violation,
+        penalty_growth=penalty_growth,
+        penalty_cap=penalty_cap,
+        required_decrease=required_decrease,
+    )
+    penalty = torch.where(state.updates > 0, grown, state.penalty)
     multiplier = project(dual + penalty * error, multiplier_max)
     return AugmentedLagrangianState(multiplier, dual, penalty, violation, state.updates + 1)
+
+
+def grow_penalty(
+    penalty: Tensor,
+    violation: Tensor,
+    last_violation: Tensor,
+    *,
+    penalty_growth: Hyperparameter,
+    penalty_cap: Hyperparameter,
+    required_decrease: Hyperparameter,
+) -> Tensor:
+    """Lets a penalty weight grow where a violation persists: w ← max(w, min(κ w, w_max)) where v > r · v_last.
+
+    Source: the textbook rule (Bertsekas 1982, "Constrained Optimization and Lagrange Multiplier Methods").
+
+    Args:
+        penalty: Any shape, float ≥ 0; w.
+        violation: The same shape, ≥ 0; v.
+        last_violation: The same shape, ≥ 0; v at the last test.
+        penalty_growth: κ ≥ 1; 1 keeps w.
+        penalty_cap: w_max ≥ 0, beyond which w does not grow.
+        required_decrease: r in [0, 1].
+
+    Returns:
+        The same shape; the new w.
+    """
+    grown = torch.minimum(penalty * penalty_growth, as_tensor(penalty_cap, penalty)).maximum(penalty)
+    return torch.where(violation > required_decrease * last_violation, grown, penalty)
