@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from algorithms.parameters import PPOParameters, SACParameters
+from algorithms.parameters import MultiplierParameters, NetworkMultiplier, PPOParameters, SACParameters
 
 
 class Misfit(NamedTuple):
@@ -34,6 +34,40 @@ def find_misfit(parameters: PPOParameters | SACParameters, env_steps: int) -> Mi
         return found
     rule = f"`env_steps >= steps_per_iteration` must hold, but got {env_steps} < {parameters.steps_per_iteration}."
     return Misfit("env_steps", rule, "raise env_steps, or take a preset with shorter iterations (desk, smoke)")
+
+
+def find_multiplier_misfit(
+    parameters: PPOParameters | SACParameters,
+    multiplier: MultiplierParameters,
+    num_costs: int,
+    horizon: int | None,
+) -> Misfit | None:
+    """Looks for a multiplier update that the algorithm or the task cannot have.
+
+    Args:
+        parameters: The algorithm's hyperparameters.
+        multiplier: The update and its hyperparameters.
+        num_costs: m, the constraints.
+        horizon: Steps of an episode, or None where the task sets none.
+
+    Returns:
+        The first misfit, or None.
+    """
+    if not isinstance(multiplier, NetworkMultiplier):
+        return None
+    if isinstance(parameters, PPOParameters):
+        rule = "`update: network` needs sac_lagrangian: PPO has no Q_c(s, a) under which λ(s) could weigh an action."
+        return Misfit("update", rule, "docs/algorithms/sac_alam.md says why; take `algorithm: sac_lagrangian`")
+    if multiplier.init >= multiplier.multiplier_max:
+        rule = f"`init < multiplier_max` must hold, but got {multiplier.init} and {multiplier.multiplier_max}."
+        return Misfit("init", rule)
+    if num_costs > 1:
+        rule = f"`update: network` has one constraint, but got {num_costs} cost limits."
+        return Misfit("update", rule, "limit the task's total cost with a single number")
+    if multiplier.constraint == "cost_value" and multiplier.state_limit is None and horizon is None:
+        rule = "`state_limit` must be given where the task's episodes have no fixed length."
+        return Misfit("state_limit", rule, "it is the discounted cost that a state may still expect")
+    return None
 
 
 def coupled_names(parameters: type[PPOParameters] | type[SACParameters]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -106,9 +106,57 @@ class AugmentedLagrangian(AdaptiveMultiplier):
     )
 
 
-MultiplierParameters = Annotated[
-    FixedMultiplier | GradientAscent | PID | NuPI | ADRC | AugmentedLagrangian, Field(discriminator="update")
-]
+class NetworkMultiplier(Parameters):
+    """One multiplier per state, given by a network: ALaM (penalty and regression) and the other three of its ablation.
+
+    `penalty: off` with `target: ascent` is the naive network of Feasible Actor-Critic.
+    """
+
+    update: Literal["network"] = "network"
+    penalty: Literal["on", "off"] = Field(default="on", description="whether the policy sees max(0, λ(s) + ρ g(s))")
+    target: Literal["regression", "ascent"] = Field(
+        default="regression", description="the network regresses to max(0, λ(s) + ρ g(s)), or ascends λ(s) g(s)"
+    )
+    constraint: Literal["cost_value", "feasibility", "reachability"] = Field(
+        default="cost_value", description="g(s): discounted cost less d_s, feasibility less p, or reachability"
+    )
+    state_limit: NonNegative | None = Field(
+        default=None, description="d_s, discounted cost (cost_value); null derives it from `cost_limit`"
+    )
+    feasibility_threshold: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
+        default=0.1, description="p: a state is feasible below this (feasibility)"
+    )
+    cost_threshold: Positive = Field(default=0.5, description="a step that costs more is a violation (reachability)")
+    penalty_weight: Positive = Field(default=0.1, description="ρ, λ per unit of g")
+    penalty_growth: Annotated[float, Field(ge=1.0, allow_inf_nan=False)] = Field(
+        default=1.0, description="factor on ρ where violations persist; 1 keeps ρ"
+    )
+    penalty_cap: Positive = Field(default=1.0, description="ρ does not grow beyond this")
+    penalty_every: Count = Field(default=1000, description="steps of the network between two tests for growth of ρ")
+    required_decrease: Fraction = Field(
+        default=0.25, description="violations persist unless they fell to this share of those at the last test"
+    )
+    init: Positive = Field(default=0.1, description="λ of every state before the first update")
+    multiplier_max: Positive = Field(default=50.0, description="cap of λ; infeasible states have no finite λ")
+    lr: Positive = Field(default=3e-4, description="Adam step size of the network")
+    multiplier_grad_clip: Positive = Field(default=40.0, description="largest gradient norm of a seed's network")
+    update_every: Count = Field(default=1, description="steps of the policy per step of the network")
+    multiplier_tau: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
+        default=0.005, description="share of the new parameters in each Polyak step of the target copy (regression)"
+    )
+    multiplier_hidden_sizes: tuple[Count, ...] = Field(
+        default=(256, 256), description="units of the hidden layers; none is linear in the observation"
+    )
+    multiplier_activation: Literal["relu", "elu", "tanh"] = Field(default="relu", description="of the hidden layers")
+    output: Literal["softplus", "tanh"] = Field(
+        default="softplus", description="λ = log(1 + exp x), or ½ λ_max (1 + tanh(2x / λ_max))"
+    )
+
+
+ScalarMultiplier = FixedMultiplier | GradientAscent | PID | NuPI | ADRC | AugmentedLagrangian
+"""Updates of one λ per cost."""
+
+MultiplierParameters = Annotated[ScalarMultiplier | NetworkMultiplier, Field(discriminator="update")]
 
 
 class PPOParameters(Parameters):

@@ -9,16 +9,18 @@ It meets the limit d at λ* = h (J_0 / d − 1).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import torch
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from algorithms.functional.diagnostics import damping_ratio, dominant_period, total_variation
 from algorithms.functional.multipliers.updates import start_multiplier, step_multiplier
-from algorithms.parameters import FixedMultiplier, MultiplierParameters, Parameters
+from algorithms.parameters import FixedMultiplier, Parameters, ScalarMultiplier
 from sweeps.errors import SpecError, suggest
 from sweeps.spec.errors import error_in_value
+
+_Previewed = Annotated[ScalarMultiplier, Field(discriminator="update")]
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def checked_parameters(update: str, parameters: Mapping[str, Any] | None = None)
     """
     given = {name: None if value == "null" else value for name, value in (parameters or {}).items()}
     try:
-        return TypeAdapter(MultiplierParameters).validate_python({**given, "update": update})
+        return TypeAdapter(_Previewed).validate_python({**given, "update": update})
     except ValidationError as error:
         problem = error_in_value(error)
     own = problem.path[1:] if problem.path[:1] == (update,) else problem.path  # without the union's member

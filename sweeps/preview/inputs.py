@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from algorithms.parameters import Parameters
+from algorithms.parameters import NetworkMultiplier, Parameters
 from sweeps.errors import NotFoundError, SpecError, suggest
 from sweeps.preview.curves import checked_parameters
 from sweeps.spec import Arm, StudySpec
@@ -65,6 +65,9 @@ def study_subjects(spec: StudySpec) -> tuple[list[Subject], list[str]]:
     subjects: dict[str, Subject] = {}
     notes: list[str] = []
     for name, arm in spec.arms.items():
+        if isinstance(arm.lagrangian, NetworkMultiplier):
+            notes.append(f"arm {name} is left out: a multiplier network answers to states, not to a row of costs")
+            continue
         for point in _points(name, arm, notes):
             run = spec.resolve(name, point)
             subject = Subject(run.lagrangian, next(iter(run.cost_limits.values())))

@@ -5,8 +5,9 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import Field, StrictInt, TypeAdapter, ValidationError, model_validator
 
-from algorithms.fit import find_misfit
+from algorithms.fit import find_misfit, find_multiplier_misfit
 from algorithms.parameters import MultiplierParameters, PPOParameters, SACParameters
+from environments.tasks import find_task
 from sweeps.errors import SpecError, suggest
 from sweeps.spec.errors import error_in_value
 from sweeps.spec.search import Search, SpecModel
@@ -45,6 +46,10 @@ class RunSpec(SpecModel):
         misfit = find_misfit(self.parameters, self.env_steps)
         if misfit is not None:
             raise SpecError(misfit.rule, code="out-of-range", path=(misfit.name,), help=misfit.help)
+        horizon = find_task(self.task).horizon
+        misfit = find_multiplier_misfit(self.parameters, self.lagrangian, len(self.cost_limits), horizon)
+        if misfit is not None:
+            raise SpecError(misfit.rule, code="out-of-range", path=("lagrangian", misfit.name), help=misfit.help)
         return self
 
 

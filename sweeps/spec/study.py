@@ -228,7 +228,7 @@ class StudySpec(SpecModel):
         resolve = functools.partial(self.resolve, name)
         parameters = self.hyperparameters.to_parameters()
         if not searched_together(arm.search, parameters):
-            self._check_together(resolve)
+            self._check_together(name, resolve)
         if arm.search is None:
             return arm
         try:
@@ -237,9 +237,11 @@ class StudySpec(SpecModel):
             raise error.at("arms", name, "search", *error.path) from None
         return arm.model_copy(update={"search": search})
 
-    def _check_together(self, resolve: Callable[[dict[str, Any]], RunSpec]) -> None:
+    def _check_together(self, name: str, resolve: Callable[[dict[str, Any]], RunSpec]) -> None:
         try:
             resolve({})
         except SpecError as error:
+            if error.path[:1] == ("lagrangian",):
+                raise error.at("arms", name, *error.path) from None
             place = ("env_steps",) if error.path == ("env_steps",) else ("hyperparameters", *error.path)
             raise error.at(*place) from None

@@ -10,11 +10,19 @@ from pydantic import TypeAdapter, ValidationError
 
 from algorithms.functional.multipliers.schedule import scheduled_step
 from algorithms.functional.multipliers.updates import UPDATES, parameter_names
-from algorithms.parameters import MultiplierParameters, Parameters, PPOParameters, SACParameters
+from algorithms.parameters import (
+    MultiplierParameters,
+    NetworkMultiplier,
+    Parameters,
+    PPOParameters,
+    SACParameters,
+    ScalarMultiplier,
+)
 
-MODELS: tuple[type[Parameters], ...] = get_args(get_args(MultiplierParameters)[0])
-DOCS = Path(__file__).parents[2] / "docs" / "algorithms" / "multipliers.md"
-each_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+MODELS: tuple[type[Parameters], ...] = get_args(ScalarMultiplier)
+DOCS = Path(__file__).parents[2] / "docs" / "algorithms"
+each_scalar = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+each_model = pytest.mark.parametrize("model", [*MODELS, NetworkMultiplier], ids=lambda model: model.__name__)
 
 
 def update_of(model: type[Parameters]) -> str:
@@ -31,12 +39,12 @@ def test_every_update_has_its_model():
     assert {update_of(model) for model in MODELS} == set(UPDATES)
 
 
-@each_model
+@each_scalar
 def test_the_fields_of_a_model_are_what_its_update_and_the_schedule_take(model: type[Parameters]):
     assert set(model.model_fields) - {"update"} == taken_by(model)
 
 
-@each_model
+@each_scalar
 def test_models_and_functions_have_the_same_defaults(model: type[Parameters]):
     update = UPDATES[update_of(model)]
     defaults: dict[str, Any] = model().model_dump()
@@ -66,7 +74,8 @@ def test_null_is_always_the_default_of_what_may_be_null_so_that_a_written_study_
 
 @each_model
 def test_the_documentation_lists_every_field_with_its_default(model: type[Parameters]):
-    text = DOCS.read_text(encoding="utf-8")
+    page = DOCS / ("sac_alam.md" if model is NetworkMultiplier else "multipliers.md")
+    text = page.read_text(encoding="utf-8")
     words = {"None": "null", "True": "true", "False": "false"}
     for name, field in model.model_fields.items():
         default = words.get(str(field.default), field.default)
@@ -87,7 +96,9 @@ def test_a_misspelt_name_is_refused(model: type[Parameters]):
         {"update": "adrc", "observer_bandwidth": 1.0}, {"update": "adrc", "transient_rate": 1.0},
         {"update": "augmented_lagrangian", "penalty_growth": 0.9}, {"update": "ga", "update_every": 0},
         {"update": "ga", "warmup_iterations": -1}, {"update": "ga", "limit_start": float("inf")},
-        {"update": "fixed", "multiplier_max": 1.0}, {"update": "newton"},
+        {"update": "fixed", "multiplier_max": 1.0}, {"update": "newton"}, {"update": "network", "penalty": True},
+        {"update": "network", "init": 0.0}, {"update": "network", "lr": 0.0},
+        {"update": "network", "multiplier_tau": 0.0}, {"update": "network", "feasibility_threshold": 1.0},
     ],
     ids=str,
 )  # fmt: skip

@@ -129,3 +129,8 @@ def test_a_run_that_is_not_there_is_refused(tmp_path: Path, run: str, error: typ
     store(tmp_path)
     with pytest.raises(error, match=said):
         run_costs(tmp_path, run)
+
+
+def test_a_multiplier_network_is_no_update_to_preview():
+    with pytest.raises(SpecError, match="network"):
+        parse_update("network")

@@ -147,6 +147,14 @@ def test_the_limits_of_several_costs_cannot_be_searched_at_once():
         study(cost_limit={"hazards": 1.0, "vases": 1.0}).resolve("ga", {"cost_limit": 2.0})
 
 
+def test_a_multiplier_network_is_refused_with_ppo_where_the_file_says_it():
+    text = "name: x\ntask: Circle1\ncost_limit: 25.0\nenv_steps: 40000\nseeds: 1\nlagrangian: {update: network}\n"
+    with pytest.raises(SpecError, match="PPO has no Q_c") as caught:
+        StudySpec.from_text(text)
+    assert caught.value.location is not None
+    assert caught.value.location.line == 6
+
+
 def test_no_two_searchable_names_are_the_same():
     updates = get_args(get_args(MultiplierParameters)[0])
     assert {GradientAscent, PID, FixedMultiplier} <= set(updates)
