@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-_CLIP = 5.0  # standard deviations; OmniSafe's default
+OBSERVATION_CLIP = 5.0
+"""Standard deviations; OmniSafe's default."""
+
 _SMALLEST_STD = 1e-2  # OmniSafe's floor: a constant entry must not be blown up
 
 
@@ -90,6 +92,12 @@ class Normalizer:
         self.moments = moments
         self._rescale()
 
+    def scale(self) -> tuple[Floats, Floats]:
+        """Mean and standard deviation `[S, O]` by which `normalize` scales now: 0 and 1 if disabled."""
+        if not self._enabled:
+            return np.zeros_like(self.moments.mean), np.ones_like(self.moments.mean)
+        return self._mean[:, 0], 1.0 / self._inverse_std[:, 0]
+
     def normalize(self, observations: Floats) -> NDArray[np.float32]:
         """Scales observations for the networks.
 
@@ -103,7 +111,7 @@ class Normalizer:
             return observations.astype(np.float32)
         scaled = observations - self._mean
         scaled *= self._inverse_std
-        return np.clip(scaled, -_CLIP, _CLIP, out=scaled).astype(np.float32)
+        return np.clip(scaled, -OBSERVATION_CLIP, OBSERVATION_CLIP, out=scaled).astype(np.float32)
 
     def _rescale(self) -> None:
         variance = self.moments.squares / np.maximum(self.moments.number, 1.0)[:, None]

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from sweeps.cli import files, life_cycle, preview, studies
+from sweeps.cli import files, life_cycle, preview, studies, tracking
 from sweeps.cli.output import show_error
 from sweeps.errors import ExitCode, SweepError
 
@@ -62,6 +62,7 @@ files.register(app)
 preview.register(app)
 life_cycle.register(app)
 studies.register(app)
+tracking.register(app)
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
-"""Commands that show the studies of a storage folder: list, status, trials, best, report, ui."""
+"""Commands that show the studies of a storage folder: list, status, trials, best, report."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # SQLAlchemy, and later Ray and MLflow: only what a command n
 
 def register(app: typer.Typer) -> None:
     """Adds the commands of this module."""
-    for command in (list_, status, trials, best, report, ui):
+    for command in (list_, status, trials, best, report):
         app.command(command.__name__.rstrip("_"))(command)
 
 
@@ -84,17 +84,6 @@ def report(name: NameArgument, storage: StorageOption = None, output: DocumentOp
         show_json({"best": written.best, "files": [str(file) for file in written.files]})
     else:
         _show_report(written)
-
-
-def ui(
-    storage: StorageOption = None,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="First port to try, on this machine only.")] = 5000,
-) -> None:
-    """Serve MLflow's interface to the studies of a storage folder, until Ctrl-C."""
-    from sweeps.storage import storage_folder
-    from sweeps.tracking.ui import serve
-
-    serve(storage_folder(storage), port)
 
 
 def finish(study: "Study", output: Output, report: bool) -> None:

@@ -1,5 +1,6 @@
 """A driver's life: it learns what earlier drivers left, runs what waits, and leaves the study in order."""
 
+import logging
 import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -15,17 +16,21 @@ from sweeps.history import read_history
 from sweeps.ledger import Writer
 from sweeps.planning.plan import probe_environment
 from sweeps.records import State
+from sweeps.running.champion import export_champion
 from sweeps.running.checkpoints import Cadence
 from sweeps.running.executor import Resources, run_executions
 from sweeps.running.progress import Progress
 from sweeps.running.recorder import Recorder
 from sweeps.tracking import Tracker
-from sweeps.tracking.shipped import SavedOffset
-from sweeps.tracking.spool import SPOOL_NAME, read_id
-from sweeps.tracking.store import find_store
+from sweeps.tracking.run_params import run_params
+from sweeps.tracking.settle import open_tracker
+from sweeps.tracking.spool import SPOOL_NAME
+from sweeps.trial_table import best_of
 
 if TYPE_CHECKING:
     from sweeps.study import Study
+
+logger = logging.getLogger(__name__)
 
 
 def drive(
@@ -71,7 +76,7 @@ def drive(
         num_seeds=len(spec.seed_list),
         env_steps_done=sum(run.env_steps for t in trials if t.state is not State.FAIL for run in t.seed_runs),
     )
-    tracker = _tracker(study, tags)
+    tracker = open_tracker(spec, study.storage, folder, tags)
     recorder = Recorder(writer, tracker, history, progress)
     with ExitStack() as cleanup:  # the last first, each whatever the others do
         tracker.start()
@@ -91,26 +96,7 @@ def drive(
             address=address,
             env_path=env_path,
         )
-
-
-def settle(study: "Study", writer: Writer) -> None:
-    """Tells MLflow what an earlier driver could not, for a study in which nothing is left to run.
-
-    Args:
-        study: The study.
-        writer: The right to write it.
-    """
-    spool = study.folder / SPOOL_NAME
-    _, unreported = read_history(spool, set(), writer.ledger.trials(writer.study))
-    if not unreported and _is_sent(spool, study.storage):
-        return
-    tracker = _tracker(study, {})
-    tracker.start()
-    try:
-        for trial in unreported:
-            tracker.trial_finished(trial)
-    finally:
-        tracker.close()
+        _crown(study, writer, tracker)
 
 
 def detach(spool: Path) -> None:
@@ -125,12 +111,19 @@ def detach(spool: Path) -> None:
         copy.replace(spool)
 
 
-def _tracker(study: "Study", tags: Mapping[str, str]) -> Tracker:
-    store = find_store(study.storage)
-    tags = {"spec_sha256": study.spec.sha256, **tags}
-    return Tracker(study.folder, store.uri, store.artifact_root, study.name, study.spec.to_yaml(), tags)
-
-
-def _is_sent(spool: Path, storage: Path) -> bool:
-    size = spool.stat().st_size
-    return SavedOffset(spool.parent, find_store(storage).uri, read_id(spool)).load(size) == size
+def _crown(study: "Study", writer: Writer, tracker: Tracker) -> None:
+    """Makes the policy of the best trial so far the champion of the study."""
+    best = best_of(writer.ledger.trials(writer.study))
+    if best is None:
+        return
+    executions = [execution for execution, _, _ in writer.ledger.executions(writer.study, trial=best.number)]
+    params = run_params(study.spec, best)
+    try:
+        policy = export_champion(
+            study.spec, best, executions, checkpoints=study.checkpoints, folder=study.folder, params=params
+        )
+    except OSError as error:  # everything is trained and recorded; the checkpoint stays
+        logger.warning("The policy of trial %d was not written: %s", best.number, error)
+        return
+    if policy is not None:
+        tracker.policy(best.number, policy)

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import logging
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
@@ -23,6 +24,8 @@ from sweeps.tracking import Tracker
 logger = logging.getLogger(__name__)
 
 INTERRUPTED = "interrupted"
+
+_COLOR = re.compile(r"\x1b\[[0-9;]*m")
 
 P = ParamSpec("P")
 
@@ -123,6 +126,7 @@ class Recorder(Callback):
         execution = assignment_of(trial).execution
         self._end(execution)
         self._writer.fail(execution, cause_of(trial))
+        self._tracker.attempt_failed(execution.trial, execution.attempt, log_of(trial))
         self._close_trial(execution)
 
     @_keeps_errors
@@ -216,6 +220,13 @@ def cause_of(trial: TuneTrial) -> str:
     cause = getattr(error, "cause", None) or error
     lines = str(cause).strip().splitlines()
     return f"{type(cause).__name__}: {lines[0]}" if lines else type(cause).__name__
+
+
+def log_of(trial: TuneTrial) -> str:
+    """What a failed Tune trial said: the worker's traceback, without colors."""
+    file = trial.error_file
+    text = Path(file).read_text(encoding="utf-8") if file is not None and Path(file).exists() else cause_of(trial)
+    return _COLOR.sub("", text)
 
 
 def _last_line(text: str) -> str:

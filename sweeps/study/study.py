@@ -90,8 +90,9 @@ class Study:
             ValueError: If a number is out of range.
             KeyboardInterrupt: If Ctrl-C ended it.
         """
-        from sweeps.running.driver import drive, settle  # Ray and MLflow: only where something runs
+        from sweeps.running.driver import drive  # Ray and MLflow: only where something runs
         from sweeps.running.executor import Resources
+        from sweeps.tracking.settle import settle
 
         resources = Resources(cpus=cpus_per_trial, gpus=gpus_per_trial, max_concurrent=max_concurrent)
         console = Console(stderr=True, quiet=not progress)
@@ -112,7 +113,7 @@ class Study:
                 )
             else:
                 console.print(f"{self.name}: nothing is left to run.", highlight=False)
-                settle(self, writer)
+                settle(self.spec, self.trials, storage=self.storage, folder=self.folder)
         return self.status()
 
     def resume(self, **options: Any) -> Status:
@@ -236,6 +237,23 @@ class Study:
     def holder(self) -> Holder | None:
         """The process that drives the study, or None."""
         return self._ledger.holder(self._row.id)
+
+    def sync(self, timeout_s: float = 3600.0) -> None:
+        """Sends MLflow what it has not got, and closes the runs that a killed driver left open.
+
+        A driver does so itself while it runs; this is for afterwards, from any process.
+
+        Args:
+            timeout_s: Seconds to wait for MLflow, but at most 15 while it does not answer.
+
+        Raises:
+            StudyBusyError: If another process drives the study.
+            UnreachableError: If MLflow did not take everything; nothing is lost.
+        """
+        from sweeps.tracking.settle import sync
+
+        with self._driving():
+            sync(self.spec, self.trials, storage=self.storage, folder=self.folder, timeout_s=timeout_s)
 
     @property
     def trials(self) -> list[Trial]:

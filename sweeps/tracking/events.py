@@ -3,14 +3,14 @@
 NaN and infinities are the strings "NaN", "Infinity" and "-Infinity", so that every line is standard JSON.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from sweeps.records import ResultRow, Trial
 
-SPOOL_VERSION = 1
-"""Version of the line format; a reader refuses a newer one."""
+SPOOL_VERSION = 2
+"""Version of the line format; a reader refuses a newer one, and reads every older one."""
 
 
 class _Event(BaseModel):
@@ -40,6 +40,7 @@ class StudyStarted(_Event):
         study: The study's name.
         spec_yaml: The whole study file.
         tags: Further facts about this start: commit, versions.
+        env_steps: Budget of a seed at this start, or None where it is not known; decides how densely curves are drawn.
     """
 
     event: Literal["study_started"] = "study_started"
@@ -47,6 +48,7 @@ class StudyStarted(_Event):
     study: str
     spec_yaml: str
     tags: dict[str, str]
+    env_steps: int | None = None
 
 
 class TrialStarted(_Event):
@@ -55,11 +57,13 @@ class TrialStarted(_Event):
     Attributes:
         time: Seconds since the epoch.
         trial: As it stood then.
+        params: What identifies its configuration: the searched values and what its arm and task fix.
     """
 
     event: Literal["trial_started"] = "trial_started"
     time: float
     trial: Trial
+    params: dict[str, Any] = {}
 
 
 class RowAdded(_Event):
@@ -79,11 +83,58 @@ class TrialFinished(_Event):
     Attributes:
         time: Seconds since the epoch.
         trial: As it stood then.
+        params: What identifies its configuration: the searched values and what its arm and task fix.
     """
 
     event: Literal["trial_finished"] = "trial_finished"
     time: float
     trial: Trial
+    params: dict[str, Any] = {}
+
+
+class AttemptFailed(_Event):
+    """An attempt at a trial ended with an error.
+
+    Attributes:
+        time: Seconds since the epoch.
+        trial: Its number.
+        attempt: 1, 2, … for that trial.
+        log: The end of what the worker said: its traceback.
+    """
+
+    event: Literal["attempt_failed"] = "attempt_failed"
+    time: float
+    trial: int
+    attempt: int
+    log: str
+
+
+class PolicyAdded(_Event):
+    """The policy of the study's best trial so far was written.
+
+    Attributes:
+        time: Seconds since the epoch.
+        trial: The trial's number.
+        path: Its folder; relative to the study's folder.
+    """
+
+    event: Literal["policy"] = "policy"
+    time: float
+    trial: int
+    path: str
+
+
+class SystemSampled(_Event):
+    """What the driver's machine was doing.
+
+    Attributes:
+        time: Seconds since the epoch.
+        metrics: MLflow's key of a system metric → value.
+    """
+
+    event: Literal["system"] = "system"
+    time: float
+    metrics: dict[str, float]
 
 
 class ArtifactAdded(_Event):
@@ -110,7 +161,18 @@ class StudyStopped(_Event):
     time: float
 
 
-Event = SpoolOpened | StudyStarted | TrialStarted | RowAdded | TrialFinished | ArtifactAdded | StudyStopped
+Event = (
+    SpoolOpened
+    | StudyStarted
+    | TrialStarted
+    | RowAdded
+    | TrialFinished
+    | AttemptFailed
+    | PolicyAdded
+    | SystemSampled
+    | ArtifactAdded
+    | StudyStopped
+)
 """Any line of a spool."""
 
 _LINE: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
@@ -141,3 +203,19 @@ def decode(line: bytes) -> Event:
         ValueError: If the line is no event of this version.
     """
     return _LINE.validate_json(line)
+
+
+def row_prefix(trial: int) -> bytes:
+    """How the line of every row of a trial begins, so that others need not be decoded.
+
+    Args:
+        trial: The trial's number.
+
+    Returns:
+        The first bytes that `encode` writes for such a row.
+
+    Examples:
+        >>> row_prefix(7)
+        b'{"event":"row","row":{"trial":7,'
+    """
+    return b'{"event":"row","row":{"trial":%d,' % trial

@@ -7,24 +7,37 @@ that is sent again only once.
 Importing this module imports MLflow, which takes seconds: only the shipper's thread and its tests do.
 """
 
-import json
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
-from google.protobuf.json_format import ParseError
-from mlflow.entities import Metric, Param, Run, RunTag
-from mlflow.exceptions import MlflowException
+from mlflow.entities import Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
-from sqlalchemy.exc import SQLAlchemyError
 
-from sweeps.records import ResultRow, State, Trial
+from sweeps.records import ResultRow, SeedRun, State, Trial
 from sweeps.tracking import run_content
-from sweeps.tracking.events import ArtifactAdded, Event, StudyStarted, StudyStopped, TrialFinished, TrialStarted
+from sweeps.tracking.curves import drawn_keys
+from sweeps.tracking.events import (
+    ArtifactAdded,
+    AttemptFailed,
+    Event,
+    PolicyAdded,
+    StudyStarted,
+    StudyStopped,
+    SystemSampled,
+    TrialFinished,
+    TrialStarted,
+)
+from sweeps.tracking.parquet import write_parquet
+from sweeps.tracking.registry import register_champion
 from sweeps.tracking.run_content import TAG, metric_key
+from sweeps.tracking.runs import RunKey, Runs
+from sweeps.tracking.spool import SPOOL_NAME
+from sweeps.tracking.trial_rows import TrialRows
 
-TROUBLE = (MlflowException, SQLAlchemyError, ParseError, OSError, json.JSONDecodeError)
-"""What MLflow's client raises when its store is away, slow, full or talks nonsense."""
+RESULTS = "results"
+"""Artifact folder of a trial's run that holds its Parquet files."""
 
 _STATUS = {
     State.COMPLETE: "FINISHED",
@@ -35,13 +48,6 @@ _STATUS = {
 }
 
 
-class RunKey(NamedTuple):
-    """What a run stands for: the study (no trial), a trial (no seed) or a seed of a trial."""
-
-    trial: int | None = None
-    seed: int | None = None
-
-
 class MlflowRuns:
     """Applies a study's events to MLflow.
 
@@ -49,27 +55,25 @@ class MlflowRuns:
 
     Attributes:
         uri: The tracking URI.
+        rows: Where the rows of each trial lie in the spool.
     """
 
-    def __init__(self, uri: str, artifact_root: str | None, folder: Path, spool_id: str) -> None:
+    def __init__(self, uri: str, artifact_root: str | None, folder: Path, spool_id: str, rows: TrialRows | None = None):
         self.uri = uri
+        self.rows = rows or TrialRows(folder / SPOOL_NAME)
         self._client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-        self._artifact_root = artifact_root
         self._folder = folder
         self._spool_id = spool_id
         self._study: StudyStarted | None = None
+        self._began: float | None = None
         self._trials: dict[int, Trial] = {}
         self._attempts: dict[RunKey, int] = {}
         self._non_finite: dict[RunKey, set[str]] = {}
-        self._experiment: str | None = None
-        self._runs: dict[RunKey, str] = {}
-        self._status: dict[str, str] = {}
+        self._runs = Runs(self._client, artifact_root, spool_id)
 
     def forget(self) -> None:
         """Drops what was learned from MLflow: an answer may have been lost, or a run deleted."""
-        self._experiment = None
-        self._runs.clear()
-        self._status.clear()
+        self._runs.forget()
 
     def remember(self, event: Event) -> None:
         """Takes note of an event without sending anything: later ones refer to it.
@@ -80,12 +84,13 @@ class MlflowRuns:
         match event:
             case StudyStarted():
                 self._study = event
+                self._began = self._began or event.time
             case TrialStarted() | TrialFinished():
                 self._trials[event.trial.number] = event.trial
             case _:
                 pass
 
-    def apply(self, event: Event) -> None:
+    def apply(self, event: Event) -> None:  # noqa: C901 - one case a kind of event
         """Brings MLflow to where the study stood after an event that is not a row.
 
         Args:
@@ -103,11 +108,18 @@ class MlflowRuns:
                 self._start_trial(event)
             case TrialFinished():
                 self._finish_trial(event)
+            case AttemptFailed():
+                run = self._run(RunKey(event.trial), event.time)
+                self._client.log_text(run, event.log, f"failures/attempt-{event.attempt}.txt")
+            case PolicyAdded():
+                self._add_policy(event)
+            case SystemSampled():
+                self._log_system(event)
             case ArtifactAdded():
-                self._add_artifact(event)
+                self._add_artifact(RunKey(), event.path, event.time)
             case StudyStopped():
                 self._close_open_runs(event.time)
-                self._set_status(self._run(RunKey(), event.time), "FINISHED", event.time)
+                self._runs.set_status(self._run(RunKey(), event.time), "FINISHED", _milliseconds(event.time))
             case _:
                 pass
 
@@ -138,53 +150,82 @@ class MlflowRuns:
         self._non_finite[key] = bad
 
     def _start_study(self, event: StudyStarted) -> None:
-        experiment = self._experiment_id()
+        experiment = self._runs.experiment(event.study)
         self._client.set_experiment_tag(experiment, "mlflow.note.content", run_content.study_note(event))
         self._close_open_runs(event.time)
         run = self._run(RunKey(), event.time)
-        self._set_status(run, "RUNNING", event.time)
+        self._runs.set_status(run, "RUNNING", _milliseconds(event.time))
         self._client.log_batch(run, tags=_tags(self._tags_of(RunKey())))
         self._client.log_text(run, event.spec_yaml, "spec.yaml")
 
     def _start_trial(self, event: TrialStarted) -> None:
-        trial = event.trial
-        params = [Param(metric_key(name), str(value)) for name, value in trial.params.items()]
-        waiting = [seed_run for seed_run in trial.seed_runs if not seed_run.state.is_finished]
+        number = event.trial.number
+        waiting = [seed_run.seed for seed_run in event.trial.seed_runs if not seed_run.state.is_finished]
         # A run that goes on keeps the tags of its first start but this one: another driver may take another path.
-        kind = {name: value for name, value in self._started().tags.items() if name == f"{TAG}env_kind"}
-        for key in [RunKey(trial.number), *(RunKey(trial.number, seed_run.seed) for seed_run in waiting)]:
+        tags = {name: value for name, value in self._started().tags.items() if name == f"{TAG}env_kind"}
+        tags[f"{TAG}state"] = str(State.RUNNING)
+        for key in [RunKey(number), *(RunKey(number, seed) for seed in waiting)]:
             run = self._run(key, event.time)
-            self._client.log_batch(run, params=params, tags=_tags({f"{TAG}state": str(State.RUNNING), **kind}))
-            self._set_status(run, "RUNNING", event.time)
+            params = event.params or event.trial.params
+            self._client.log_batch(run, params=_params(params, key), tags=_tags(tags))
+            self._runs.set_status(run, "RUNNING", _milliseconds(event.time))
 
     def _finish_trial(self, event: TrialFinished) -> None:
-        trial = event.trial
-        step = max((seed_run.env_steps for seed_run in trial.seed_runs), default=0)
-        for seed_run in trial.seed_runs:
-            values, tags = run_content.seed_metrics(seed_run), run_content.seed_tags(seed_run)
-            self._finish(RunKey(trial.number, seed_run.seed), values, tags, seed_run.state, seed_run.env_steps, event)
-        attempts = [attempt for key, attempt in self._attempts.items() if key.trial == trial.number]
+        for seed_run in event.trial.seed_runs:
+            self._finish_seed(seed_run, event)
+        trial, key = event.trial, RunKey(event.trial.number)
+        attempts = [attempt for of, attempt in self._attempts.items() if of.trial == trial.number]
         tags = run_content.trial_tags(trial) | ({f"{TAG}attempt": str(max(attempts))} if attempts else {})
-        self._finish(RunKey(trial.number), run_content.trial_metrics(trial), tags, trial.state, step, event)
+        step = max((seed_run.env_steps for seed_run in trial.seed_runs), default=0)
+        self._add_results(key, event.time)
+        self._finish(key, event, run_content.trial_metrics(trial), tags, trial.state, step)
+
+    def _finish_seed(self, seed_run: SeedRun, event: TrialFinished) -> None:
+        key = RunKey(event.trial.number, seed_run.seed)
+        values, tags = run_content.seed_metrics(seed_run), run_content.seed_tags(seed_run)
+        self._finish(key, event, values, tags, seed_run.state, seed_run.env_steps)
 
     def _finish(
         self,
         key: RunKey,
-        values: dict[str, float],
-        tags: dict[str, str],
+        event: TrialFinished,
+        values: Mapping[str, float],
+        tags: Mapping[str, str],
         state: State,
         step: int,
-        event: TrialFinished,
     ) -> None:
         run = self._run(key, event.time)
         metrics = [Metric(metric_key(name), value, _milliseconds(event.time), step) for name, value in values.items()]
-        self._client.log_batch(run, metrics=metrics, tags=_tags(tags))
+        # A trial that failed before it started has its parameters from here.
+        params = _params(event.params or event.trial.params, key)
+        self._client.log_batch(run, metrics=metrics, params=params, tags=_tags(tags))
         # A seed that had not ended when its trial did was interrupted.
-        self._set_status(run, _STATUS[state] if state.is_finished else "KILLED", event.time)
+        status = _STATUS[state] if state.is_finished else "KILLED"
+        self._runs.set_status(run, status, _milliseconds(event.time))
 
-    def _add_artifact(self, event: ArtifactAdded) -> None:
-        path = self._folder / event.path
+    def _add_results(self, key: RunKey, now: float) -> None:
+        """Adds everything that the seeds of a trial reported, as Parquet files."""
+        assert key.trial is not None
+        rows = self.rows.read(key.trial)
+        if not rows:
+            return
+        with tempfile.TemporaryDirectory(prefix="lagsweep-results-") as folder:
+            write_parquet(rows, Path(folder))
+            self._client.log_artifacts(self._run(key, now), folder, RESULTS)
+
+    def _add_policy(self, event: PolicyAdded) -> None:
+        run = self._run(RunKey(event.trial), event.time)
+        register_champion(self._client, self._started().study, run, self._folder / event.path, event.trial)
+
+    def _log_system(self, event: SystemSampled) -> None:
         run = self._run(RunKey(), event.time)
+        step = round(event.time - (self._began or event.time))
+        metrics = [Metric(name, value, _milliseconds(event.time), step) for name, value in event.metrics.items()]
+        self._client.log_batch(run, metrics=metrics)
+
+    def _add_artifact(self, key: RunKey, name: str, now: float) -> None:
+        path = self._folder / name
+        run = self._run(key, now)
         inside = path.relative_to(self._folder) if path.is_relative_to(self._folder) else Path(path.name)
         if path.is_dir():
             self._client.log_artifacts(run, str(path), str(inside))
@@ -193,66 +234,28 @@ class MlflowRuns:
 
     def _close_open_runs(self, end_time: float) -> None:
         """Marks runs that nobody works on as killed: an interrupted driver leaves them running."""
-        self._experiment_id()
-        for key, run in self._runs.items():
-            if key != RunKey() and self._status[run] == "RUNNING":
-                self._set_status(run, "KILLED", end_time)
-
-    def _set_status(self, run: str, status: str, now: float) -> None:
-        if self._status.get(run) == status:
-            return
-        if status == "RUNNING":
-            self._client.update_run(run, status=status)
-        else:
-            self._client.set_terminated(run, status, end_time=_milliseconds(now))
-        self._status[run] = status
+        self._runs.experiment(self._started().study)
+        for run in self._runs.running():
+            self._runs.set_status(run, "KILLED", _milliseconds(end_time))
 
     def _run(self, key: RunKey, start_time: float) -> str:
         """Finds the run by its tags, or creates it, its parent first."""
-        experiment = self._experiment_id()
-        if key not in self._runs:
-            tags = self._tags_of(key)
-            if key.seed is not None:
-                tags["mlflow.parentRunId"] = self._run(RunKey(key.trial), start_time)
-            trial = None if key.trial is None else self._trials.get(key.trial)
-            name = run_content.run_name(self._started().study, key.trial, key.seed, trial)
-            run = self._client.create_run(experiment, _milliseconds(start_time), tags, name)
-            self._runs[key] = run.info.run_id
-            self._status[run.info.run_id] = run.info.status
-        return self._runs[key]
+        study = self._started().study
+        self._runs.experiment(study)
+        found = self._runs.find(key)
+        if found is not None:
+            return found
+        tags = self._tags_of(key)
+        if key.seed is not None:
+            tags["mlflow.parentRunId"] = self._run(RunKey(key.trial), start_time)
+        name = run_content.run_name(study, key.trial, key.seed, self._trial(key))
+        return self._runs.create(key, _milliseconds(start_time), tags, name)
 
     def _tags_of(self, key: RunKey) -> dict[str, str]:
-        trial = None if key.trial is None else self._trials.get(key.trial)
-        return run_content.identity_tags(self._started(), self._spool_id, key.trial, key.seed, trial)
+        return run_content.identity_tags(self._started(), self._spool_id, key.trial, key.seed, self._trial(key))
 
-    def _experiment_id(self) -> str:
-        if self._experiment is None:
-            experiment = self._find_or_create_experiment(self._started().study)
-            for run in self._search(experiment):
-                key = _key(run)
-                self._runs[key] = run.info.run_id
-                self._status[run.info.run_id] = run.info.status
-            self._experiment = experiment
-        return self._experiment
-
-    def _find_or_create_experiment(self, name: str) -> str:
-        found = self._client.get_experiment_by_name(name)
-        if found is None:
-            root = self._artifact_root
-            return self._client.create_experiment(name, None if root is None else f"{root.rstrip('/')}/{name}")
-        if found.lifecycle_stage == "deleted":
-            self._client.restore_experiment(found.experiment_id)
-        return found.experiment_id
-
-    def _search(self, experiment: str) -> Iterator[Run]:
-        token: str | None = None
-        while True:
-            query = f"tags.`{TAG}history` = '{self._spool_id}'"
-            page = self._client.search_runs([experiment], query, max_results=1000, page_token=token)
-            yield from page
-            token = page.token
-            if not token:
-                return
+    def _trial(self, key: RunKey) -> Trial | None:
+        return None if key.trial is None else self._trials.get(key.trial)
 
     def _started(self) -> StudyStarted:
         if self._study is None:
@@ -260,33 +263,20 @@ class MlflowRuns:
         return self._study
 
 
-def is_refusal(error: Exception) -> bool:
-    """Whether the same request will fail for ever, so that trying again is useless.
-
-    Args:
-        error: What `apply` or `log_rows` raised.
-
-    Returns:
-        True for what MLflow understood and refused, such as a parameter with another value than before, and for an
-        artifact that is no longer there.
-    """
-    if isinstance(error, MlflowException):
-        return error.error_code in {"INVALID_PARAMETER_VALUE", "MALFORMED_REQUEST"}
-    return isinstance(error, FileNotFoundError)
-
-
 def _metrics(row: ResultRow) -> Iterator[Metric]:
-    for name, value in run_content.finite(row.metrics).items():
-        yield Metric(metric_key(name), value, _milliseconds(row.time), row.env_steps)
+    values = run_content.finite(row.metrics)
+    for name in drawn_keys(row.metrics):
+        if name in values:
+            yield Metric(metric_key(name), values[name], _milliseconds(row.time), row.env_steps)
 
 
-def _tags(tags: dict[str, str]) -> list[RunTag]:
+def _params(params: Mapping[str, Any], key: RunKey) -> list[Param]:
+    own = {} if key.seed is None else {"seed": key.seed}
+    return [Param(metric_key(name), str(value)) for name, value in (dict(params) | own).items()]
+
+
+def _tags(tags: Mapping[str, str]) -> list[RunTag]:
     return [RunTag(name, value) for name, value in tags.items()]
-
-
-def _key(run: Run) -> RunKey:
-    trial, seed = run.data.tags.get(f"{TAG}trial"), run.data.tags.get(f"{TAG}seed")
-    return RunKey(None if trial is None else int(trial), None if seed is None else int(seed))
 
 
 def _milliseconds(seconds: float) -> int:

@@ -25,7 +25,8 @@ def publish(store: Store, folder: Path, paths: Sequence[Path]) -> None:
     """
     prepare_environment()
     # MLflow takes seconds to import: only what talks to it pays.
-    from sweeps.tracking.mlflow_runs import TROUBLE, MlflowRuns
+    from sweeps.tracking.mlflow_runs import MlflowRuns
+    from sweeps.tracking.trouble import TROUBLE
 
     spool = folder / SPOOL_NAME
     history, events = read_id(spool), list(read_events(spool))

@@ -3,7 +3,8 @@
 It reads the spool from an offset that it keeps on disk, sends each row once, in at most one request, and several rows
 of one seed run in one request when it lags. When MLflow fails it tries again with growing, jittered pauses; after three
 failures in a row its circuit breaker opens: one warning, and from then on a single attempt per pause. Whatever
-happens, nothing is raised into training and nothing is lost: the spool keeps it.
+happens, nothing is raised into training and nothing is lost: the spool keeps it. One process ships a study at a time:
+a file lock beside the spool sees to it.
 """
 
 import logging
@@ -16,13 +17,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from filelock import FileLock, Timeout
+
 from sweeps.records import ResultRow
 from sweeps.tracking.batches import plan_requests
-from sweeps.tracking.events import Event, RowAdded
+from sweeps.tracking.curves import Curves
+from sweeps.tracking.events import Event, RowAdded, StudyStarted
 from sweeps.tracking.quiet import prepare_environment, quiet_mlflow
 from sweeps.tracking.shipped import SavedOffset
-from sweeps.tracking.spool import SPOOL_NAME, Spool, SpoolError, SpoolReader, read_id
+from sweeps.tracking.spool import SPOOL_NAME, Line, SpoolError, SpoolReader, read_id
 from sweeps.tracking.store import without_credentials
+from sweeps.tracking.trial_rows import TrialRows
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -30,9 +35,11 @@ if TYPE_CHECKING:
     from sweeps.tracking.mlflow_runs import MlflowRuns
 
 THREAD_NAME = "lagsweep-tracking"
+LOCK_NAME = "shipper.lock"
 
 _LOG = logging.getLogger(__name__)
 _IDLE_S = 1.0
+_JOIN_S = 0.05
 _BREAKER_FAILURES = 3
 _LAST_ATTEMPTS_S = 15.0
 
@@ -69,6 +76,7 @@ class Shipper:
         shipped: Offset in the spool up to which MLflow has everything, bytes.
         failures: Failures in a row; 0 while MLflow answers.
         refused: Requests that MLflow refused for good.
+        trouble: Why the last attempt failed; None while MLflow answers.
     """
 
     def __init__(
@@ -76,28 +84,32 @@ class Shipper:
         folder: Path,
         uri: str,
         artifact_root: str | None,
-        spool: Spool | None = None,
         backoff: Backoff | None = None,
     ) -> None:
         self.folder = folder
         self.failures = 0
         self.refused = 0
+        self.trouble: Exception | None = None
         self._path = folder / SPOOL_NAME
         self._uri = uri
         self._artifact_root = artifact_root
-        self._spool = spool
         self._backoff = backoff or Backoff()
         self._history = read_id(self._path)
         self._offset = SavedOffset(folder, uri, self._history)
-        self.shipped = self._offset.load(self._path.stat().st_size)
+        self._first_size = self._path.stat().st_size
+        self.shipped = self._offset.load(self._first_size)
         self._reader = SpoolReader(self._path)
         self._past: list[Event] = []
         self._plan: deque[Event | list[ResultRow]] = deque()
         self._seen: dict[tuple[int, int], set[int]] = {}
+        self._curves = Curves()
+        self._rows = TrialRows(self._path)
+        self._lock = FileLock(folder / LOCK_NAME, thread_local=False)
         self._runs: MlflowRuns | None = None
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._deadline = float("inf")
+        self._patient_until = float("inf")
         self._thread = threading.Thread(target=self._ship, name=THREAD_NAME, daemon=True)
 
     def start(self) -> None:
@@ -118,20 +130,15 @@ class Shipper:
         Returns:
             Events that MLflow has not got; they stay in the spool and are sent when the study is opened again.
         """
-        patience_s = timeout_s if self.failures < _BREAKER_FAILURES else min(timeout_s, _LAST_ATTEMPTS_S)
-        self._deadline = time.monotonic() + patience_s
+        self._deadline = time.monotonic() + timeout_s
+        self._patient_until = time.monotonic() + _LAST_ATTEMPTS_S
         self._closing.set()
         self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join(patience_s)
+        while self._thread.is_alive() and not self._expired():
+            self._thread.join(_JOIN_S)
         if self.refused:
             _LOG.warning("MLflow refused %d requests of study %s for good.", self.refused, self.folder.name)
-        left = self.remaining()
-        if left:
-            _LOG.warning(
-                "%d events of study %s are not in MLflow yet; %s keeps them.", left, self.folder.name, self._path
-            )
-        return left
+        return self.remaining()
 
     def remaining(self) -> int:
         """Counts the events of the spool that MLflow has not got.
@@ -144,12 +151,13 @@ class Shipper:
             return sum(line.endswith(b"\n") for line in file)
 
     def _ship(self) -> None:
+        if not self._acquire():
+            return
         try:
             self._read_past()
             while not self._expired():
-                self._sync_spool()
                 if not self._plan:
-                    self._plan.extend(plan_requests(self._new_events(self._reader.read())))
+                    self._plan.extend(plan_requests(self._new_events(self._reader.read_lines())))
                 if self._plan:
                     self._attempt()
                 elif self._closing.is_set():
@@ -159,97 +167,113 @@ class Shipper:
                     self._wake.clear()
         except SpoolError as error:
             _LOG.warning("tracking stops, training goes on: %s", error)
+        finally:
+            self._lock.release()
+
+    def _acquire(self) -> bool:
+        """Waits until no other process ships this study; whether it came to that."""
+        while not self._expired():
+            try:
+                self._lock.acquire(timeout=_IDLE_S)
+            except Timeout:
+                continue
+            self.shipped = self._offset.load(self._first_size)  # the other may have sent some
+            return True
+        return False
 
     def _read_past(self) -> None:
         """Takes note of what was sent before: later events refer to it, and repeat parts of it."""
         while self._reader.offset < self.shipped:
-            events = self._reader.read(self.shipped - self._reader.offset)
-            self._past += [event for event in self._new_events(events) if not isinstance(event, RowAdded)]
+            lines = self._reader.read_lines(self.shipped - self._reader.offset)
+            self._past += [event for event in self._new_events(lines) if not isinstance(event, RowAdded)]
 
-    def _new_events(self, events: Iterable[Event]) -> Iterator[Event]:
-        """Drops rows of iterations that were read before."""
-        for event in events:
-            if isinstance(event, RowAdded):
-                iterations = self._seen.setdefault((event.row.trial, event.row.seed), set())
-                if event.row.iteration in iterations:
-                    continue
-                iterations.add(event.row.iteration)
-            yield event
+    def _new_events(self, lines: Iterable[Line]) -> Iterator[Event]:
+        """Drops rows of iterations that were read before, and those that no curve draws."""
+        for line in lines:
+            self._rows.note(line)
+            if isinstance(line.event, StudyStarted):
+                self._curves.start(line.event)
+            if not isinstance(line.event, RowAdded) or self._is_point(line.event.row):
+                yield line.event
+
+    def _is_point(self, row: ResultRow) -> bool:
+        iterations = self._seen.setdefault((row.trial, row.seed), set())
+        if row.iteration in iterations:
+            return False
+        iterations.add(row.iteration)
+        return self._curves.draws(row)
 
     def _attempt(self) -> None:
         prepare_environment()
-        from sweeps.tracking import mlflow_runs  # takes seconds the first time, in this thread
+        from sweeps.tracking import trouble  # MLflow takes seconds the first time, in this thread
 
         try:
             with quiet_mlflow():
-                runs = self._runs or self._connect(mlflow_runs)
+                runs = self._runs or self._connect()
                 while self._plan and not self._expired():
-                    self._send(mlflow_runs, runs, self._plan[0])
+                    self._send(trouble, runs, self._plan[0])
                     self._plan.popleft()
-        except mlflow_runs.TROUBLE as error:
+        except trouble.TROUBLE as error:
             self._failed(error)
         else:
             self._succeeded()
 
-    def _connect(self, mlflow_runs: "ModuleType") -> "MlflowRuns":
-        runs: MlflowRuns = mlflow_runs.MlflowRuns(self._uri, self._artifact_root, self.folder, self._history)
+    def _connect(self) -> "MlflowRuns":
+        from sweeps.tracking.mlflow_runs import MlflowRuns
+
+        runs = MlflowRuns(self._uri, self._artifact_root, self.folder, self._history, self._rows)
         for event in self._past:
             runs.remember(event)
         self._runs = runs
         return runs
 
-    def _send(self, mlflow_runs: "ModuleType", runs: "MlflowRuns", request: Event | list[ResultRow]) -> None:
+    def _send(self, trouble: "ModuleType", runs: "MlflowRuns", request: Event | list[ResultRow]) -> None:
         try:
             if isinstance(request, list):
                 runs.log_rows(request)
             else:
                 runs.apply(request)
-        except mlflow_runs.TROUBLE as error:
-            if not mlflow_runs.is_refusal(error):
+        except trouble.TROUBLE as error:
+            if not trouble.is_refusal(error):
                 raise
             self.refused += 1
             if self.refused == 1:
-                _LOG.warning("MLflow refused a request for good, the rest goes on: %s", _reason(error))
+                _LOG.warning("MLflow refused a request for good, the rest goes on: %s", reason(error))
 
     def _succeeded(self) -> None:
         if self.failures >= _BREAKER_FAILURES:
             _LOG.info("MLflow at %s answers again.", without_credentials(self._uri))
-        self.failures = 0
+        self.failures, self.trouble = 0, None
         if not self._plan:
             self.shipped = self._reader.offset
             self._offset.save(self.shipped)
 
     def _failed(self, error: Exception) -> None:
         self.failures += 1
+        self.trouble = error
         if self._runs is not None:
             self._runs.forget()
         if self.failures == _BREAKER_FAILURES:
             _LOG.warning(
                 "MLflow at %s does not answer (%s); training goes on, %d events wait in %s.",
                 without_credentials(self._uri),
-                _reason(error),
+                reason(error),
                 self.remaining(),
                 self._path,
             )
-        pause = min(self._backoff.pause_s(self.failures), max(0.0, self._deadline - time.monotonic()))
+        limit = min(self._deadline, self._patient_until)
+        pause = min(self._backoff.pause_s(self.failures), max(0.0, limit - time.monotonic()))
         if not self._closing.is_set():
             self._closing.wait(pause)
         else:
             time.sleep(pause)
 
     def _expired(self) -> bool:
-        return time.monotonic() >= self._deadline
-
-    def _sync_spool(self) -> None:
-        if self._spool is None:
-            return
-        try:
-            self._spool.sync()
-        except OSError as error:
-            _LOG.warning("%s cannot be forced to disk: %s", self._path, error)
-            self._spool = None  # said once; the next append reports what it meets
+        now = time.monotonic()
+        return now >= self._deadline or (self.failures > 0 and now >= self._patient_until)
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """First line of an error, without credentials."""
     first_line = str(error).strip().partition("\n")[0]
     return without_credentials(first_line)[:300] or type(error).__name__

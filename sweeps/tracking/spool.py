@@ -1,19 +1,19 @@
 """The spool: a study's append-only history on disk, written before anything is sent anywhere.
 
 Durability. `append` hands its lines to the operating system in one write before it returns: they survive the death of
-the process at any point. The file is forced to disk (fsync) at most once a second while lines arrive, when the shipper
-is idle, and at `close`: a power cut costs about the last second. A line cut short by either is dropped by readers and
-cut off before the next append.
+the process at any point. A thread of its own (`sweeps.tracking.outbox`) forces the file to disk (fsync) once a second
+while lines arrive, and `close` does: a power cut costs about the last second, and no append waits for a disk that
+flushes. A line cut short by either is dropped by readers and cut off before the next append.
 
 One process writes a spool (the study driver, under its lock); any number read it meanwhile.
 """
 
 import os
 import threading
-import time
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from sweeps.errors import SweepError
 from sweeps.records import ResultRow
@@ -22,7 +22,6 @@ from sweeps.tracking.events import SPOOL_VERSION, Event, RowAdded, SpoolOpened, 
 SPOOL_NAME = "spool.jsonl"
 """Name of the file in the study's folder."""
 
-_SYNC_INTERVAL_S = 1.0
 _READ_BYTES = 1 << 20
 
 
@@ -42,10 +41,10 @@ class Spool:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
+        self._syncing = threading.Lock()  # held by who forces to disk, so that nobody closes the file meanwhile
         self._descriptor: int | None = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         self._size = _cut_torn_tail(self._descriptor)
         self._dirty = False
-        self._synced_at = 0.0
         if self._size == 0:
             self.append([SpoolOpened(id=uuid.uuid4().hex)])
         self.id = read_id(path)
@@ -76,17 +75,19 @@ class Spool:
                 raise
             self._size += len(lines)
             self._dirty = True
-            if time.monotonic() - self._synced_at >= _SYNC_INTERVAL_S:
-                self._sync()
 
     def sync(self) -> None:
-        """Forces to disk what has not been, unless the spool is closed.
+        """Forces to disk what has not been, unless the spool is closed; appends go on meanwhile.
 
         Raises:
             OSError: If the disk fails.
         """
-        with self._lock:
-            self._sync()
+        with self._syncing:
+            with self._lock:
+                descriptor, dirty = self._descriptor, self._dirty
+                self._dirty = False
+            if dirty and descriptor is not None:
+                os.fsync(descriptor)
 
     def close(self) -> None:
         """Forces everything to disk and closes the file; a second call does nothing.
@@ -94,20 +95,21 @@ class Spool:
         Raises:
             OSError: If the disk fails; the file is closed all the same.
         """
-        with self._lock:
-            if self._descriptor is None:
-                return
-            try:
-                self._sync()
-            finally:
-                os.close(self._descriptor)
-                self._descriptor = None
+        try:
+            self.sync()
+        finally:
+            with self._syncing, self._lock:
+                if self._descriptor is not None:
+                    os.close(self._descriptor)
+                    self._descriptor = None
 
-    def _sync(self) -> None:
-        if self._dirty and self._descriptor is not None:
-            os.fsync(self._descriptor)
-            self._dirty = False
-            self._synced_at = time.monotonic()
+
+class Line(NamedTuple):
+    """An event and where it lies in the file: its first byte, and the byte after its last."""
+
+    event: Event
+    start: int
+    end: int
 
 
 class SpoolReader:
@@ -134,20 +136,24 @@ class SpoolReader:
         Raises:
             SpoolError: If a whole line is no event, or the spool was written by a newer version.
         """
+        return [line.event for line in self.read_lines(max_bytes)]
+
+    def read_lines(self, max_bytes: int = _READ_BYTES) -> list[Line]:
+        """Reads as `read` does, and says where each event lies."""
         if not self.path.exists():
             return []
-        events: list[Event] = []
+        lines: list[Line] = []
         start = self.offset
         with self.path.open("rb") as file:
             file.seek(start)
             for line in file:
                 if not line.endswith(b"\n"):
                     break
-                events.append(self._decode(line))
+                lines.append(Line(self._decode(line), self.offset, self.offset + len(line)))
                 self.offset += len(line)
                 if self.offset - start >= max_bytes:
                     break
-        return events
+        return lines
 
     def _decode(self, line: bytes) -> Event:
         try:

@@ -39,6 +39,20 @@ def find_store(storage: Path) -> Store:
     return Store(f"sqlite:///{storage.resolve() / 'mlflow.db'}", _artifacts(storage))
 
 
+def served_store(storage: Path) -> Store:
+    """Finds what a server of this machine serves.
+
+    Args:
+        storage: The storage folder.
+
+    Returns:
+        The database that `MLFLOW_BACKEND_STORE_URI` names, with its artifacts where `MLFLOW_ARTIFACTS_DESTINATION` says
+        (a folder or a bucket), or else the store embedded in the folder.
+    """
+    uri = os.environ.get("MLFLOW_BACKEND_STORE_URI") or find_store(storage).uri
+    return Store(uri, os.environ.get("MLFLOW_ARTIFACTS_DESTINATION") or _artifacts(storage))
+
+
 def without_credentials(text: str) -> str:
     """Removes user names and passwords from every URI in a text, so that it can be shown.
 

@@ -1,26 +1,35 @@
 """`Tracker`: what a study driver tells about its trials, kept on disk and carried to MLflow in the background."""
 
+import dataclasses
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from sweeps.records import ResultRow, Trial
 from sweeps.tracking.events import (
     ArtifactAdded,
+    AttemptFailed,
     Event,
+    PolicyAdded,
     RowAdded,
     StudyStarted,
     StudyStopped,
+    SystemSampled,
     TrialFinished,
     TrialStarted,
 )
-from sweeps.tracking.provenance import provenance_tags
+from sweeps.tracking.outbox import Outbox
+from sweeps.tracking.provenance import provenance_tags, write_provenance
 from sweeps.tracking.run_content import TAG
 from sweeps.tracking.shipper import Backoff, Shipper
 from sweeps.tracking.spool import SPOOL_NAME, Spool
+from sweeps.tracking.store import without_credentials
+from sweeps.tracking.system import SystemSampler, sampling_interval_s
 
 _LOG = logging.getLogger(__name__)
+_LOG_BYTES = 64 * 2**10  # of what a failed attempt said
 
 
 class Tracker:
@@ -28,6 +37,17 @@ class Tracker:
 
     No method but `start` and `close` waits for more than the disk, and none raises because of MLflow. One process
     tracks a study at a time: the driver, which holds the study's lock.
+
+    Args:
+        folder: The study's folder.
+        tracking_uri: MLflow's tracking URI.
+        artifact_root: Where new experiments keep artifacts; None lets the server choose.
+        study: The study's name.
+        spec_yaml: The study file.
+        tags: Further facts about this start.
+        params_of: What identifies a trial's configuration: the parameters that MLflow shows.
+        env_steps: Budget of a seed.
+        backoff: Pauses between attempts to reach MLflow.
 
     Attributes:
         folder: The study's folder; the spool is in it.
@@ -42,6 +62,8 @@ class Tracker:
         spec_yaml: str,
         tags: Mapping[str, str],
         *,
+        params_of: Callable[[Trial], Mapping[str, Any]] = lambda trial: trial.params,
+        env_steps: int | None = None,
         backoff: Backoff | None = None,
     ) -> None:
         self.folder = folder
@@ -50,24 +72,30 @@ class Tracker:
         self._study = study
         self._spec_yaml = spec_yaml
         self._tags = provenance_tags() | {_prefixed(name): str(value) for name, value in tags.items()}
+        self._params_of = params_of
+        self._env_steps = env_steps
         self._backoff = backoff
-        self._spool: Spool | None = None
+        self._outbox: Outbox | None = None
         self._shipper: Shipper | None = None
-        self._unwritten: list[Event] = []
+        self._interval_s = sampling_interval_s()
+        self._sampler: SystemSampler | None = None
 
-    def start(self) -> None:
+    def start(self, *, training: bool = True) -> None:
         """Opens the spool, notes that the study starts, and starts the background thread.
+
+        Args:
+            training: Whether trials will run; without, only what is left over is sent, and no start is noted.
 
         Raises:
             OSError: If the folder cannot be written.
             SpoolError: If the file in it is no spool.
         """
-        self._spool = Spool(self.folder / SPOOL_NAME)
+        spool = Spool(self.folder / SPOOL_NAME)
         # Before anything is appended: the shipper compares its saved offset with what the last driver left.
-        self._shipper = Shipper(self.folder, self._uri, self._artifact_root, self._spool, self._backoff)
-        self._append(
-            StudyStarted(time=time.time(), study=self._study, spec_yaml=self._spec_yaml, tags=dict(self._tags))
-        )
+        self._shipper = Shipper(self.folder, self._uri, self._artifact_root, self._backoff)
+        self._outbox = Outbox(spool)
+        if training:
+            self._announce(time.time())
         self._shipper.start()
 
     def trial_started(self, trial: Trial) -> None:
@@ -76,7 +104,7 @@ class Tracker:
         Args:
             trial: As it stands now; its unfinished seed runs are those that train.
         """
-        self._append(TrialStarted(time=time.time(), trial=trial))
+        self._append(TrialStarted(time=time.time(), trial=_shareable(trial), params=dict(self._params_of(trial))))
 
     def rows(self, rows: Sequence[ResultRow]) -> None:
         """Notes what seeds report; a row of an iteration that was reported before is ignored by every reader.
@@ -92,7 +120,27 @@ class Tracker:
         Args:
             trial: As it stands now, with its aggregates.
         """
-        self._append(TrialFinished(time=time.time(), trial=trial))
+        self._append(TrialFinished(time=time.time(), trial=_shareable(trial), params=dict(self._params_of(trial))))
+
+    def attempt_failed(self, trial: int, attempt: int, log: str) -> None:
+        """Notes what a failed attempt said.
+
+        Args:
+            trial: The trial's number.
+            attempt: Which of its attempts.
+            log: Its log; the last 64 KiB are kept, without the credentials of any URI.
+        """
+        tail = without_credentials(log)[-_LOG_BYTES:]
+        self._append(AttemptFailed(time=time.time(), trial=trial, attempt=attempt, log=tail))
+
+    def policy(self, trial: int, path: Path) -> None:
+        """Makes a policy the champion of the study in MLflow's model registry.
+
+        Args:
+            trial: Number of its trial.
+            path: Folder that `sweeps.policy.save_policy` wrote, within the study's folder.
+        """
+        self._append(PolicyAdded(time=time.time(), trial=trial, path=self._name(path)))
 
     def artifact(self, path: Path) -> None:
         """Adds a file or folder to the study's run in MLflow.
@@ -100,10 +148,7 @@ class Tracker:
         Args:
             path: Where it lies; it must still be there when the background thread comes to it.
         """
-        inside = path.resolve()
-        folder = self.folder.resolve()
-        name = inside.relative_to(folder) if inside.is_relative_to(folder) else inside
-        self._append(ArtifactAdded(time=time.time(), path=str(name)))
+        self._append(ArtifactAdded(time=time.time(), path=self._name(path)))
 
     def close(self, timeout_s: float = 60.0) -> int:
         """Notes that the driver ends, sends what is left for at most so long, and closes the spool.
@@ -117,31 +162,57 @@ class Tracker:
         Returns:
             Events that MLflow has not got; the spool keeps them for the next start.
         """
-        if self._spool is None or self._shipper is None:
+        if self._outbox is None or self._shipper is None:
             return 0
+        if self._sampler is not None:
+            self._sampler.stop()
+            self._sampler = None
         self._append(StudyStopped(time=time.time()))
+        lost = self._outbox.close()
+        self._outbox = None
+        left = self._shipper.close(timeout_s)
+        if left:
+            _LOG.warning(
+                "%d events of study %s are not in MLflow yet; %s keeps them (lagsweep sync %s sends them).",
+                left,
+                self._study,
+                self.folder / SPOOL_NAME,
+                self._study,
+            )
+        return left + lost
+
+    def _announce(self, now: float) -> None:
+        self._append(
+            StudyStarted(
+                time=now, study=self._study, spec_yaml=self._spec_yaml, tags=dict(self._tags), env_steps=self._env_steps
+            )
+        )
         try:
-            return self._shipper.close(timeout_s) + len(self._unwritten)
-        finally:
-            self._spool.close()
-            self._spool = None
+            self.artifact(write_provenance(self.folder, now))
+        except OSError as error:
+            _LOG.warning("the packages and changes of this start are not kept: %s", error)
+        if self._interval_s is not None:
+            self._sampler = SystemSampler(self._interval_s, self._sampled)
+            self._sampler.start()
+
+    def _name(self, path: Path) -> str:
+        """A path as events name it: relative where it lies within the study's folder."""
+        inside, folder = path.resolve(), self.folder.resolve()
+        return str(inside.relative_to(folder) if inside.is_relative_to(folder) else inside)
+
+    def _sampled(self, metrics: dict[str, float]) -> None:
+        self._append(SystemSampled(time=time.time(), metrics=metrics))
 
     def _append(self, *events: Event) -> None:
-        """Appends events; what a full disk does not take is kept in memory and tried again with the next ones."""
-        if self._spool is None or self._shipper is None:
+        if self._outbox is None or self._shipper is None:
             raise RuntimeError("`start` must come before anything is tracked, and `close` after; call `start` first.")
-        events_due = [*self._unwritten, *events]
-        try:
-            self._spool.append(events_due)
-        except OSError as error:
-            if not self._unwritten:
-                _LOG.warning(
-                    "%s takes no more lines (%s); training goes on, and they wait in memory.", self._spool.path, error
-                )
-            self._unwritten = events_due
-        else:
-            self._unwritten = []
-            self._shipper.wake()
+        self._outbox.append(events)
+        self._shipper.wake()
+
+
+def _shareable(trial: Trial) -> Trial:
+    """The trial without the credentials of any URI that its failure quotes."""
+    return trial if trial.failure is None else dataclasses.replace(trial, failure=without_credentials(trial.failure))
 
 
 def _prefixed(name: str) -> str:

@@ -3,18 +3,24 @@
 import logging
 from pathlib import Path
 
+import mlflow
+import numpy as np
 import pytest
+from mlflow.tracking import MlflowClient
 from ray.train._internal.storage import StorageContext
 
 from sweeps.analysis.summary import interval
 from sweeps.errors import SweepError
+from sweeps.policy import load_policy
 from sweeps.records import Execution, State
 from sweeps.running.checkpoints import Cadence, CheckpointStore, trial_folder
 from sweeps.running.execution import ASSIGNMENT, Assignment, ExecutionTrainable
 from sweeps.spec import StudySpec
 from sweeps.study import Status, Study, create_study, load_study
-from sweeps.tracking.events import StudyStarted, StudyStopped, TrialFinished, TrialStarted
+from sweeps.tracking.events import AttemptFailed, StudyStarted, StudyStopped, TrialFinished, TrialStarted
+from sweeps.tracking.registry import CHAMPION
 from sweeps.tracking.spool import SPOOL_NAME, read_events, read_rows
+from sweeps.tracking.store import find_store
 
 pytestmark = [
     pytest.mark.usefixtures("local_ray"),
@@ -28,7 +34,7 @@ SPEC = StudySpec.model_validate(
     {
         "name": "ring",
         "task": "analytic/ring",
-        "cost_limit": 12.0,
+        "cost_limit": 1000.0,
         "env_steps": 1000,
         "seeds": 2,
         "hyperparameters": {"steps_per_iteration": 200, "num_envs": 2, "num_epochs": 2, "minibatch_size": 64},
@@ -80,6 +86,36 @@ def test_a_failure_carries_the_class_and_the_words_of_its_cause(finished: tuple[
     assert {run.state for run in trial.seed_runs} == {State.FAIL}
 
 
+def test_a_failed_attempt_leaves_its_traceback_in_the_spool(finished: tuple[Study, Status]) -> None:
+    logs = [event for event in read_events(finished[0].folder / SPOOL_NAME) if isinstance(event, AttemptFailed)]
+
+    assert [(event.trial, event.attempt) for event in logs] == [(0, 1)]
+    assert "NonFiniteError" in logs[0].log
+    assert 'execution.py", line' in logs[0].log
+    assert "\x1b" not in logs[0].log
+
+
+@pytest.mark.filterwarnings("ignore:.*Any type hint")  # MLflow's, about its own classes
+def test_the_best_policy_is_the_registered_champion(finished: tuple[Study, Status]) -> None:
+    study, status = finished
+    assert status.best is not None
+    store = find_store(study.storage)
+    client = MlflowClient(tracking_uri=store.uri, registry_uri=store.uri)
+
+    version = client.get_model_version_by_alias("lagsweep-ring", CHAMPION)
+
+    run = client.get_run(version.run_id)
+    assert run.data.tags["lagsweep.trial"] == str(status.best.number)
+    folder = client.download_artifacts(version.run_id, "policy")
+    policy = load_policy(folder)
+    limited = [run for run in status.best.seed_runs if run.mean_cost is not None and run.mean_cost["cost"] <= 1000.0]
+    assert policy.seed == max(limited, key=lambda run: run.mean_return or 0.0).seed
+    assert policy.description.params["arm"] == status.best.arm
+    served = mlflow.pyfunc.load_model(folder)  # what `models:/lagsweep-ring@champion` names
+    observations = np.random.default_rng(0).normal(size=(3, policy.observation_size))
+    np.testing.assert_array_equal(served.predict(observations), policy.act(observations))
+
+
 def test_every_iteration_of_every_seed_is_in_the_spool_once(finished: tuple[Study, Status]) -> None:
     study, _ = finished
 
@@ -101,7 +137,7 @@ def test_summaries_are_those_of_the_rows(finished: tuple[Study, Status]) -> None
     assert {run.seed: run.mean_return for run in trial.seed_runs} == pytest.approx(means)
     assert trial.mean_return == interval([means[0], means[1]])
     assert trial.mean_cost == {"cost": interval([costs[0], costs[1]])}
-    assert trial.feasible is (trial.mean_cost["cost"].mean <= 12.0)
+    assert trial.feasible is (trial.mean_cost["cost"].mean <= 1000.0)
     assert [(run.iterations, run.env_steps) for run in trial.seed_runs] == [(5, 1000), (5, 1000)]
 
 

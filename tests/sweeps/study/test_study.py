@@ -10,7 +10,7 @@ from sweeps.ledger import SeedProgress, driving
 from sweeps.records import Interval, State
 from sweeps.spec import StudySpec
 from sweeps.study import Study, create_study, list_studies, load_study
-from sweeps.tracking.events import TrialFinished
+from sweeps.tracking.events import StudyStopped, TrialFinished
 from sweeps.tracking.shipped import SavedOffset
 from sweeps.tracking.spool import SPOOL_NAME, Spool
 from sweeps.tracking.store import find_store
@@ -165,7 +165,7 @@ def test_a_finished_study_says_so_and_starts_nothing(tmp_path: Path, capsys: pyt
     study = create_study(spec_of(arms=grid), tmp_path)
     complete(study, {0: (90.0, 30.0)})
     spool = Spool(study.folder / SPOOL_NAME)
-    spool.append([TrialFinished(time=0.0, trial=study.trials[0])])
+    spool.append([TrialFinished(time=0.0, trial=study.trials[0]), StudyStopped(time=1.0)])
     spool.close()
     SavedOffset(study.folder, find_store(tmp_path).uri, spool.id).save(spool.size)
 

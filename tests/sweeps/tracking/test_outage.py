@@ -1,21 +1,24 @@
-"""A real MLflow server that is slow to come, stops, hangs and comes back while a study is tracked."""
+"""A real MLflow server that is slow to come, stops, hangs, talks nonsense and comes back while a study is tracked."""
 
-import http.client
+import os
 import shutil
 import subprocess
 import sys
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import psutil
 import pytest
 from mlflow.tracking import MlflowClient
 
 from sweeps.records import ResultRow, SeedRun, State, Trial
+from sweeps.spec import StudySpec
+from sweeps.study import create_study
 from sweeps.tracking import Tracker
+from sweeps.tracking.server import Address, _answers, _environment, _free_port
 from sweeps.tracking.shipper import Backoff
-from sweeps.tracking.ui import _answers, _environment, _free_port
+from sweeps.tracking.store import Store
+from tests.sweeps.tracking.tcp_proxy import FAULTS, TcpProxy
 
 # Starting the server takes a quarter of a minute of CPU time.
 pytestmark = [
@@ -36,12 +39,14 @@ class MlflowServer:
         self.process = None
 
     def start(self):
-        store = ["--backend-store-uri", f"sqlite:///{self.folder / 'server.db'}"]
-        store += ["--artifacts-destination", str(self.folder / "server-artifacts")]
+        store = Store(f"sqlite:///{self.folder / 'server.db'}", str(self.folder / "server-artifacts"))
+        environment = _environment(self.folder, store, Address()) | {
+            "MLFLOW_DEFAULT_ARTIFACT_ROOT": "mlflow-artifacts:/"
+        }
         place = ["--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"]
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "mlflow", "server", *store, *place], stdout=log, stderr=log, env=_environment()
+                [sys.executable, "-m", "mlflow", "server", *place], stdout=log, stderr=log, env=environment
             )
         wait_until(lambda: _answers(f"http://127.0.0.1:{self.port}"))
 
@@ -50,60 +55,6 @@ class MlflowServer:
             child.kill()
         self.process.wait()
         self.process = None
-
-
-class Proxy:
-    """Passes requests on and counts them; `fault` makes it answer 500, hang up or answer nonsense instead."""
-
-    def __init__(self, target):
-        self.requests = []
-        self.fault = None
-        proxy = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def forward(self):
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                proxy.requests.append((self.command, self.path.partition("?")[0].rpartition("/")[2]))
-                status, kind, answer = proxy.answer(self.command, self.path, body, dict(self.headers))
-                if status is None:
-                    self.close_connection = True
-                    return
-                self.send_response(status)
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-
-            do_GET = do_POST = do_PATCH = do_PUT = forward  # noqa: N815
-
-            def log_message(self, *arguments):
-                pass
-
-        self.target = target
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def answer(self, method, path, body, headers):
-        if self.fault == "hang up":
-            return None, None, None
-        if self.fault == "error":
-            return 500, "text/plain", b"out of order"
-        if self.fault == "nonsense":
-            return 200, "text/html", b"<html>please log in</html>"
-        connection = http.client.HTTPConnection("127.0.0.1", self.target, timeout=30)
-        try:
-            connection.request(method, path, body, {**headers, "Host": f"127.0.0.1:{self.target}"})
-            response = connection.getresponse()
-            return response.status, response.headers.get("Content-Type", "text/plain"), response.read()
-        except OSError:
-            return None, None, None
-        finally:
-            connection.close()
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
 
 
 @pytest.fixture
@@ -117,7 +68,7 @@ def server(tmp_path, migrated_database):
 
 @pytest.fixture
 def proxy(server):
-    proxy = Proxy(server.port)
+    proxy = TcpProxy(server.port)
     yield proxy
     proxy.close()
 
@@ -142,48 +93,51 @@ def shipped(tracker):
     return lambda: tracker._shipper.remaining() == 0
 
 
-def test_an_outage_costs_neither_rows_nor_time(server, proxy, folder, caplog):
+def test_an_outage_of_any_kind_costs_neither_rows_nor_time(server, proxy, folder, caplog, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     tracker = make_tracker(folder, proxy.url)
     tracker.start()  # the server is not there yet
     tracker.trial_started(TRIAL)
-    longest = 0.0
+    slow = []
 
     def track(iterations):
-        nonlocal longest
         for iteration in iterations:
-            started = time.perf_counter()
+            started = time.thread_time()
             tracker.rows([row(0, iteration), row(1, iteration)])
-            longest = max(longest, time.perf_counter() - started)
+            slow.append(time.thread_time() - started)
 
     track(range(1, 11))
-    wait_until(lambda: tracker._shipper.failures >= 4)
+    wait_until(lambda: tracker._shipper.failures >= 3)
     server.start()
     wait_until(shipped(tracker))
-    for fault in ("error", "nonsense", "hang up"):
-        failures = len(proxy.requests)
+    for number, fault in enumerate(FAULTS, start=1):
         proxy.fault = fault
-        first = tracker._shipper.shipped
-        start = 11 + 10 * ("error", "nonsense", "hang up").index(fault)
-        track(range(start, start + 10))
-        wait_until(lambda failures=failures: tracker._shipper.failures >= 4 and len(proxy.requests) > failures)
-        assert tracker._shipper.shipped == first
+        before = tracker._shipper.shipped
+        track(range(1 + 10 * number, 11 + 10 * number))
+        wait_until(lambda: tracker._shipper.failures >= 3)
+        assert tracker._shipper.shipped == before
         proxy.fault = None
         wait_until(shipped(tracker))
     server.kill()
-    track(range(41, 51))
-    wait_until(lambda: tracker._shipper.failures >= 4)
+    iterations = 10 * len(FAULTS) + 20
+    track(range(iterations - 9, iterations + 1))
+    wait_until(lambda: tracker._shipper.failures >= 3)
     server.start()
     wait_until(shipped(tracker))
     assert tracker.close(timeout_s=60) == 0
-    assert sum("does not answer" in record.message for record in caplog.records) == 5  # one an outage
-    assert longest < 1.0  # a request to a server that is away takes longer
+    # One line an outage, with the backlog: before the server was there, each fault, and its death.
+    lines = [record.message for record in caplog.records if "does not answer" in record.message]
+    assert len(lines) == len(FAULTS) + 2
+    assert all(" events wait in " in line for line in lines)
+    # CPU time of this thread, a request of which would take ten times as much; its wall time is the machine's.
+    assert sorted(slow)[len(slow) // 2] < 1e-3
     client = MlflowClient(tracking_uri=f"http://127.0.0.1:{server.port}")
     experiment = client.get_experiment_by_name("demo")
     seeds = client.search_runs([experiment.experiment_id], "tags.`lagsweep.kind` = 'seed'")
     assert sorted(run.data.tags["lagsweep.seed"] for run in seeds) == ["0", "1"]
     for run in seeds:
         points = client.get_metric_history(run.info.run_id, "metric/7")
-        assert [(p.step, p.value) for p in points] == [(100 * i, 7.0 * i) for i in range(1, 51)]
+        assert [(p.step, p.value) for p in points] == [(100 * i, 7.0 * i) for i in range(1, iterations + 1)]
     assert len(client.search_runs([experiment.experiment_id], "tags.`lagsweep.kind` = 'trial'")) == 1
 
 
@@ -209,3 +163,60 @@ def test_at_most_one_request_a_row_and_far_fewer_under_lag(server, proxy, folder
     client = MlflowClient(tracking_uri=f"http://127.0.0.1:{server.port}")
     (study,) = client.search_runs(["1"], "tags.`lagsweep.kind` = 'study'")
     assert [item.path for item in client.list_artifacts(study.info.run_id, "report")] == ["report/figure.png"]
+
+
+RING = StudySpec.model_validate(
+    {
+        "name": "ring",
+        "task": "analytic/ring",
+        "cost_limit": 1000.0,
+        "env_steps": 600,
+        "seeds": 2,
+        "hyperparameters": {"steps_per_iteration": 200, "num_envs": 2, "num_epochs": 2, "minibatch_size": 64},
+        "lagrangian": {"update": "ga"},
+    }
+)
+
+
+@pytest.mark.usefixtures("local_ray")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_study_that_ran_without_mlflow_is_synced_from_another_process(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{server.port}")
+    monkeypatch.setattr("sweeps.tracking.shipper._LAST_ATTEMPTS_S", 0.5)
+    study = create_study(RING, tmp_path / "storage")
+    assert study.run(progress=False).is_finished  # MLflow is not there, and nobody minds
+    assert study.best_trial.number == 0
+
+    refused = lagsweep("sync", "ring", "--storage", study.storage)
+    assert refused.returncode == 5
+    assert "events of study 'ring' wait for MLflow" in " ".join(refused.stderr.split())
+    server.start()
+    done = lagsweep("sync", "ring", "--storage", study.storage)
+    assert (done.returncode, done.stdout) == (0, "ring: MLflow has everything\n")
+    before = everything(server)
+    assert {key[1:] for key in before} == {("study", None), ("trial", None), ("seed", "0"), ("seed", "1")}
+    assert {status for status, _, _ in before.values()} == {"FINISHED"}
+    assert len(before["ring", "seed", "0"][2]["train/return"]) == 3
+    assert lagsweep("sync", "ring", "--storage", study.storage).returncode == 0
+    assert everything(server) == before
+
+
+def lagsweep(*arguments):
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
+    command = [sys.executable, "-m", "sweeps.cli", *map(str, arguments)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def everything(server):
+    """Experiment, kind and seed → status, params and curves of every run."""
+    client = MlflowClient(tracking_uri=f"http://127.0.0.1:{server.port}")
+    found = {}
+    for experiment in client.search_experiments():
+        for run in client.search_runs([experiment.experiment_id]):
+            tags = run.data.tags
+            curves = {name: client.get_metric_history(run.info.run_id, name) for name in run.data.metrics}
+            points = {name: [(p.step, p.value, p.timestamp) for p in curve] for name, curve in curves.items()}
+            key = (experiment.name, tags["lagsweep.kind"], tags.get("lagsweep.seed"))
+            assert key not in found
+            found[key] = (run.info.status, run.data.params, points)
+    return found

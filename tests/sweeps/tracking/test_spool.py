@@ -17,14 +17,18 @@ from sweeps.records import Interval, ResultRow, SeedRun, State, Trial
 from sweeps.tracking import spool as spool_module
 from sweeps.tracking.events import (
     ArtifactAdded,
+    AttemptFailed,
+    PolicyAdded,
     RowAdded,
     SpoolOpened,
     StudyStarted,
     StudyStopped,
+    SystemSampled,
     TrialFinished,
     TrialStarted,
     decode,
     encode,
+    row_prefix,
 )
 from sweeps.tracking.spool import Spool, SpoolError, SpoolReader, read_events, read_rows
 
@@ -59,10 +63,13 @@ def written(path, *rows):
 
 def test_every_event_comes_back_as_it_was(tmp_path):
     events = [
-        StudyStarted(time=1.5, study="demo", spec_yaml="name: demo\nseeds: 3\n", tags={"git_commit": "abc"}),
-        TrialStarted(time=2.0, trial=TRIAL),
+        StudyStarted(time=1.5, study="demo", spec_yaml="name: demo\n", tags={"git_commit": "abc"}, env_steps=1000),
+        TrialStarted(time=2.0, trial=TRIAL, params={"update": "ga", "lr": 0.05}),
         *added(row()),
-        TrialFinished(time=3.0, trial=TRIAL),
+        SystemSampled(time=2.5, metrics={"system/cpu_utilization_percentage": 12.5}),
+        AttemptFailed(time=2.7, trial=3, attempt=1, log="Traceback …\nNonFiniteError"),
+        TrialFinished(time=3.0, trial=TRIAL, params={"update": "ga", "lr": 0.05}),
+        PolicyAdded(time=3.5, trial=3, path="policy"),
         ArtifactAdded(time=4.0, path="report/trials.csv"),
         StudyStopped(time=5.0),
     ]
@@ -70,7 +77,7 @@ def test_every_event_comes_back_as_it_was(tmp_path):
     spool.append(events)
     spool.close()
     header, *rest = read_events(spool.path)
-    assert header == SpoolOpened(version=1, id=spool.id)
+    assert header == SpoolOpened(version=2, id=spool.id)
     assert rest == events
 
 
@@ -148,8 +155,8 @@ def test_a_damaged_line_in_the_middle_is_reported_with_its_place(tmp_path):
 
 def test_a_newer_version_is_refused(tmp_path):
     path = tmp_path / "s"
-    path.write_bytes(b'{"event":"spool","version":2,"id":"x"}\n')
-    with pytest.raises(SpoolError, match=r"`version <= 1` must hold, but .* has version 2"):
+    path.write_bytes(b'{"event":"spool","version":3,"id":"x"}\n')
+    with pytest.raises(SpoolError, match=r"`version <= 2` must hold, but .* has version 3"):
         read_rows(path)
 
 
@@ -187,24 +194,44 @@ def test_a_missing_spool_holds_nothing(tmp_path):
     assert read_rows(tmp_path / "none") == []
 
 
-def test_forces_to_disk_at_most_once_a_second_and_at_close(tmp_path, monkeypatch):
+def test_a_spool_of_the_first_version_is_read(tmp_path):
+    path = tmp_path / "s"
+    trial = '{"number":0,"key":"k","arm":"ga","params":{},"state":"RUNNING"}'
+    path.write_text(
+        '{"event":"spool","version":1,"id":"x"}\n'
+        '{"event":"study_started","time":1.0,"study":"demo","spec_yaml":"","tags":{}}\n'
+        f'{{"event":"trial_started","time":2.0,"trial":{trial}}}\n'
+    )
+    _, study, started = read_events(path)
+    assert study == StudyStarted(time=1.0, study="demo", spec_yaml="", tags={}, env_steps=None)
+    assert started == TrialStarted(time=2.0, trial=Trial(0, "k", "ga", {}, State.RUNNING), params={})
+
+
+def test_lines_of_a_trials_rows_are_known_by_their_first_bytes():
+    assert encode(RowAdded(row=row(trial=7))).startswith(row_prefix(7))
+    assert not encode(RowAdded(row=row(trial=71))).startswith(row_prefix(7))
+
+
+def test_forces_to_disk_what_is_new_and_lets_others_append_meanwhile(tmp_path, monkeypatch):
     calls = []
-    clock = [100.0]
-    monkeypatch.setattr(spool_module.os, "fsync", calls.append)
-    monkeypatch.setattr(spool_module.time, "monotonic", lambda: clock[0])
     spool = Spool(tmp_path / "s")
+
+    def flush(descriptor):
+        calls.append(descriptor)
+        spool.append(added(row(1)))  # would wait for ever if a flush kept appends out
+
+    monkeypatch.setattr(spool_module.os, "fsync", flush)
+    spool.sync()
     assert len(calls) == 1
-    for tenth in range(20):  # 100.1 … 102.0: due at 101.0 and 102.0
-        clock[0] = 100.1 + tenth / 10
-        spool.append(added(row(tenth)))
-    assert len(calls) == 3
+    spool.sync()
+    assert len(calls) == 2
+    monkeypatch.setattr(spool_module.os, "fsync", calls.append)
+    spool.sync()
     spool.sync()
     assert len(calls) == 3  # nothing new since
-    spool.append(added(row(99)))
-    spool.sync()
     spool.append(added(row(100)))
     spool.close()
-    assert len(calls) == 5
+    assert len(calls) == 4
     spool.close()
     with pytest.raises(ValueError, match="is closed"):
         spool.append(added(row(101)))

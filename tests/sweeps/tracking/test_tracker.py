@@ -1,21 +1,27 @@
 """From a driver's calls to what MLflow holds, with a real MLflow on SQLite."""
 
+import contextlib
 import dataclasses
 import logging
+import resource
+import signal
 import sys
 import time
 from math import inf, nan
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from sweeps.analysis.summary import summarize_seed
 from sweeps.records import Interval, ResultRow, SeedRun, State, Trial
-from sweeps.tracking import Tracker
+from sweeps.tracking import Tracker, outbox
 from sweeps.tracking import shipper as shipper_module
-from sweeps.tracking.events import StudyStopped
+from sweeps.tracking.events import StudyStopped, SystemSampled
+from sweeps.tracking.parquet import read_parquet
 from sweeps.tracking.provenance import provenance_tags
 from sweeps.tracking.shipper import Backoff, Shipper
-from sweeps.tracking.spool import Spool, read_events, read_rows
+from sweeps.tracking.spool import read_events, read_rows
 
 # MLflow uses a loader strategy that SQLAlchemy 2.1 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow")
@@ -105,11 +111,12 @@ def test_a_study_becomes_an_experiment_with_a_run_for_itself_its_trials_and_thei
     parent, child = runs["trial", "0", None], runs["seed", "0", "0"]
     assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
     assert "mlflow.parentRunId" not in parent.data.tags
-    assert parent.data.params == child.data.params == {"multiplier": "0.0", "delay": "10"}
+    assert parent.data.params == {"multiplier": "0.0", "delay": "10"}
+    assert child.data.params == {"multiplier": "0.0", "delay": "10", "seed": "0"}
     assert runs["seed", "1", "7"].data.params["multiplier"] == "0.5"
 
     study = runs["study", None, None]
-    assert [item.path for item in client.list_artifacts(study.info.run_id)] == ["report", "spec.yaml"]
+    assert [item.path for item in client.list_artifacts(study.info.run_id)] == ["provenance", "report", "spec.yaml"]
     assert [item.path for item in client.list_artifacts(study.info.run_id, "report")] == ["report/figure.svg"]
     assert Path(client.download_artifacts(study.info.run_id, "spec.yaml")).read_text() == SPEC
     assert "task: Circle1" in client.get_experiment_by_name("demo").tags["mlflow.note.content"]
@@ -222,7 +229,7 @@ def test_a_driver_that_was_killed_leaves_no_run_running_once_another_starts(stor
     killed.rows([row(1)])
     wait_until(lambda: killed._shipper.remaining() == 0)
     killed._shipper.close(10)  # without the orderly end of `Tracker.close`, which a killed driver does not have
-    killed._spool.close()
+    killed._outbox.close()
     assert runs_of(client)["trial", "0", None].info.status == "RUNNING"
     again = make_tracker(store, folder)
     again.start()
@@ -344,10 +351,10 @@ def test_training_goes_on_without_mlflow_with_one_warning_and_everything_kept(fo
         tracker.rows([row(1), row(2)])
         wait_until(lambda: tracker._shipper.failures >= 5)
         left = tracker.close(timeout_s=0.5)
-    assert left == 6  # the spool's opening, the study's start, the trial's start, two rows, the study's end
+    assert left == 7  # the spool's opening, the study's start, its provenance, the trial's start, two rows, the end
     warnings = [record.message for record in caplog.records]
     assert sum("does not answer" in text for text in warnings) == 1
-    assert any("6 events of study demo are not in MLflow yet" in text for text in warnings)
+    assert any("7 events of study demo are not in MLflow yet" in text for text in warnings)
     assert "secret" not in caplog.text
     assert read_rows(folder / "spool.jsonl") == [row(1), row(2)]
 
@@ -358,33 +365,42 @@ def test_closing_does_not_wait_long_for_an_mlflow_that_does_not_answer(folder, m
     tracker.start()
     wait_until(lambda: tracker._shipper.failures >= 3)
     started = time.monotonic()
-    assert tracker.close(timeout_s=100.0) == 3
+    assert tracker.close(timeout_s=100.0) == 4
     assert time.monotonic() - started < 50.0
 
 
-def test_the_password_of_mlflow_is_written_nowhere(folder):
-    tracker = Tracker(folder, "http://ann:canary@127.0.0.1:9", None, "demo", SPEC, {}, backoff=Backoff(0.01, 0.01))
-    tracker.start()
-    wait_until(lambda: tracker._shipper.failures >= 1)
-    tracker.close(timeout_s=0.5)
-    assert all(b"canary" not in path.read_bytes() for path in folder.rglob("*") if path.is_file())
-
-
-def test_what_a_full_disk_refuses_waits_in_memory(store, folder, client, tracker, monkeypatch, caplog):
+def test_what_a_full_disk_refuses_waits_in_memory(client, tracker, monkeypatch, caplog):
+    monkeypatch.setattr(outbox, "_INTERVAL_S", 0.0)
     tracker.trial_started(trial(0))
-    append = Spool.append
-
-    def full(spool, events):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Spool, "append", full)
-    tracker.rows([row(1)])
-    tracker.rows([row(2)])
-    monkeypatch.setattr(Spool, "append", append)
+    with full_disk(tracker.folder / "spool.jsonl"):
+        tracker.rows([row(1)])
+        tracker.rows([row(2)])
+        assert tracker._outbox.waiting == 2
     tracker.rows([row(3)])
     assert tracker.close() == 0
     assert [point[1] for point in history(client, runs_of(client)["seed", "0", "0"])] == [1.0, 2.0, 3.0]
-    assert sum("No space left on device" in record.message for record in caplog.records) == 1
+    assert sum("takes no more lines" in record.message for record in caplog.records) == 1
+
+
+def test_a_disk_that_stays_full_costs_what_waits_and_says_so(tracker, caplog):
+    wait_until(lambda: tracker._shipper.remaining() == 0)  # MLflow's file could not grow either
+    with full_disk(tracker.folder / "spool.jsonl"):
+        tracker.rows([row(1), row(2)])
+        assert tracker.close() == 3  # two rows and the study's end
+    assert any("3 events could not be written" in record.message for record in caplog.records)
+
+
+@contextlib.contextmanager
+def full_disk(path):
+    """The kernel lets no file of this process grow beyond the size of `path`."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
 
 
 def test_nothing_is_tracked_before_start_or_after_close(store, folder):
@@ -416,3 +432,106 @@ def wait_until(condition):
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_a_failed_attempt_leaves_its_log_without_credentials(tracker, client):
+    tracker.trial_started(trial(0))
+    failure = "ConnectionError: http://ann:canary@host/x"
+    tracker.attempt_failed(0, 2, f"Traceback\n  line 1\n{failure}")
+    tracker.trial_finished(trial(0, state=State.FAIL, failure=failure))
+    tracker.close()
+    run = runs_of(client)["trial", "0", None]
+    log = Path(client.download_artifacts(run.info.run_id, "failures/attempt-2.txt")).read_text()
+    assert log == "Traceback\n  line 1\nConnectionError: http://host/x"
+    assert run.data.tags["lagsweep.failure"] == "ConnectionError: http://host/x"
+
+
+def test_every_metric_of_a_trial_can_be_recomputed_from_its_parquet_files(store, folder, client):
+    """Return, cost and violations from the episodes that MLflow keeps equal what the study's summary said."""
+    rows = [
+        ResultRow(
+            0,
+            seed,
+            i,
+            100 * i,
+            START + i,
+            1,
+            {"train/return": float(np.mean(episodes)), "train/cost": float(np.mean(costs)), "loss/kl": 0.01 * i},
+            tuple(episodes),
+            {"cost": tuple(costs)},
+        )
+        for seed in (0, 1)
+        for i in range(1, 4)
+        for episodes, costs in [([1.0 * i, 2.0 * i + seed], [10.0 * i, 30.0 - seed])]
+    ]
+    tracker = make_tracker(store, folder)
+    tracker.start()
+    tracker.trial_started(trial(0))
+    tracker.rows(rows[:4])
+    tracker.trial_started(trial(1))
+    tracker.rows([row(1, number=1, seed=0)])  # another trial's, in between
+    tracker.rows([*rows[3:], dataclasses.replace(rows[0], metrics={"train/return": 99.0})])  # repeated after a kill
+    tracker.trial_finished(finished(0))
+    tracker.close()
+    run = runs_of(client)["trial", "0", None]
+    kept = read_parquet(Path(client.download_artifacts(run.info.run_id, "results")))
+    assert kept == rows
+    # The last 5 % of 3 iterations is the third: seed 0 returns 3 and 6, costs 30 and 30; seed 1 3 and 7, 30 and 29.
+    summaries = [summarize_seed([row for row in kept if row.seed == seed]) for seed in (0, 1)]
+    assert [summary.mean_return for summary in summaries] == [4.5, 5.0]
+    assert [summary.mean_cost for summary in summaries] == [{"cost": 30.0}, {"cost": 29.5}]
+    for kept_row in kept:
+        assert np.mean(kept_row.episode_returns) == kept_row.metrics["train/return"]
+
+
+def test_long_runs_are_drawn_with_few_points_and_kept_whole_in_parquet(store, folder, client):
+    tracker = make_tracker(store, folder, env_steps=100 * 3000)
+    tracker.start()
+    tracker.trial_started(trial(0, seeds=(0,)))
+    tracker.rows([row(i, seed=0) for i in range(1, 3001)])
+    tracker.trial_finished(trial(0, state=State.COMPLETE, seed_runs=(SeedRun(0, State.COMPLETE),)))
+    tracker.close()
+    runs = runs_of(client)
+    # 3000 iterations at every third: 1000 points; the last one is among them.
+    steps = [point[0] for point in history(client, runs["seed", "0", "0"])]
+    assert steps == [100 * i for i in range(3, 3001, 3)]
+    results = Path(client.download_artifacts(runs["trial", "0", None].info.run_id, "results"))
+    assert len(read_parquet(results)) == 3000
+
+
+def test_a_run_shows_at_most_forty_curves(tracker, client):
+    tracker.trial_started(trial(0))
+    tracker.rows([row(1, **{f"loss/{index:02}": 1.0 for index in range(60)})])
+    tracker.close()
+    metrics = runs_of(client)["seed", "0", "0"].data.metrics
+    assert len(metrics) == 40
+    assert "train/return" in metrics
+
+
+def test_system_metrics_are_kept_on_request_only(store, folder, client, monkeypatch):
+    monkeypatch.setenv("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "true")
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.05")
+    tracker = make_tracker(store, folder)
+    tracker.start()
+    wait_until(lambda: any(isinstance(event, SystemSampled) for event in read_events(folder / "spool.jsonl")))
+    tracker.close()
+    metrics = runs_of(client)["study", None, None].data.metrics
+    assert 0.0 <= metrics["system/cpu_utilization_percentage"] <= 100.0
+    assert metrics["system/system_memory_usage_megabytes"] > 100.0
+
+
+def test_a_sampling_interval_that_is_no_positive_number_is_refused(store, folder, monkeypatch):
+    monkeypatch.setenv("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "true")
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "often")
+    with pytest.raises(ValueError, match=r"INTERVAL > 0` must hold, but got 'often'"):
+        make_tracker(store, folder)
+
+
+def test_what_identifies_a_trial_can_be_filtered_by(store, folder, client):
+    tracker = make_tracker(store, folder, params_of=lambda trial: {"update": "ga", "lr": 0.05, **trial.params})
+    tracker.start()
+    tracker.trial_started(trial(0, params={}))
+    tracker.close()
+    experiment = client.get_experiment_by_name("demo").experiment_id
+    found = client.search_runs([experiment], "params.lr = '0.05' and tags.`lagsweep.kind` = 'trial'")
+    assert [run.data.params for run in found] == [{"update": "ga", "lr": "0.05"}]

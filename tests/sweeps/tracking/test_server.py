@@ -10,8 +10,11 @@ import psutil
 import pytest
 from rich.console import Console
 
-from sweeps.errors import NotFoundError, UnreachableError
-from sweeps.tracking import ui
+from sweeps.errors import NotFoundError, SweepError, UnreachableError
+from sweeps.tracking import server as mlflow_server
+from sweeps.tracking.server import Address
+from sweeps.tracking.store import served_store
+from sweeps.tracking.ui import serve
 
 
 @pytest.fixture(autouse=True)
@@ -21,13 +24,13 @@ def embedded_store(monkeypatch):
 
 def printed(storage, **options):
     console = Console(file=io.StringIO(), width=200)
-    ui.serve(storage, console=console, **options)
+    serve(storage, console=console, **options)
     return console.file.getvalue()
 
 
 def test_a_storage_folder_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(NotFoundError, match="`storage` must be a folder"):
-        ui.start(tmp_path / "none")
+        mlflow_server.start(tmp_path / "none")
 
 
 def test_a_server_named_by_the_environment_is_pointed_to(tmp_path, monkeypatch):
@@ -37,10 +40,10 @@ def test_a_server_named_by_the_environment_is_pointed_to(tmp_path, monkeypatch):
 
 def test_a_port_of_another_program_is_left_to_it():
     with socket.socket() as other:
-        other.bind((ui.HOST, 0))
+        other.bind((mlflow_server.HOST, 0))
         other.listen()
         taken = other.getsockname()[1]
-        assert taken < ui._free_port(taken) < taken + 100
+        assert taken < mlflow_server._free_port(taken) < taken + 100
 
 
 @pytest.mark.parametrize(
@@ -53,21 +56,31 @@ def test_a_port_of_another_program_is_left_to_it():
     ],
 )
 def test_a_stale_note_of_a_server_is_ignored(tmp_path, state):
-    (tmp_path / ui.STATE_NAME).write_text(state)
-    assert ui._running(tmp_path, ui.find_store(tmp_path)) is None
+    (tmp_path / mlflow_server.STATE_NAME).write_text(state)
+    assert mlflow_server._running(tmp_path, served_store(tmp_path)) is None
 
 
 def test_a_process_that_got_the_number_of_an_ended_server_is_not_taken_for_it(tmp_path):
-    own = {"pid": os.getpid(), "created": psutil.Process().create_time(), "url": "http://127.0.0.1:9"}
-    (tmp_path / ui.STATE_NAME).write_text(json.dumps(own))
-    assert ui._running(tmp_path, ui.find_store(tmp_path)) is None
+    store = mlflow_server._identity(served_store(tmp_path))
+    own = {"pid": os.getpid(), "created": psutil.Process().create_time() - 60.0, "url": "http://127.0.0.1:9"}
+    own["store"] = store
+    (tmp_path / mlflow_server.STATE_NAME).write_text(json.dumps(own))
+    assert mlflow_server._running(tmp_path, served_store(tmp_path)) is None
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.7", "::", "mlflow.example"])
+def test_others_are_not_served_without_a_login(host):
+    with pytest.raises(SweepError, match="`--host` must be a loopback address without `--login`"):
+        Address(host=host)
+    assert Address(host=host, login=True).host == host
+    assert Address(host="::1").login is Address(host="localhost").login is False
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_serves_on_loopback_once_and_ends_with_its_workers(tmp_path):
-    first = ui._free_port(5600)
-    server = ui.start(tmp_path, port=first)
+    first = mlflow_server._free_port(5600)
+    server = mlflow_server.start(tmp_path, Address(port=first))
     family = [psutil.Process(server.pid), *psutil.Process(server.pid).children(recursive=True)]
     try:
         assert server.url == f"http://127.0.0.1:{first}"
@@ -76,17 +89,17 @@ def test_serves_on_loopback_once_and_ends_with_its_workers(tmp_path):
         listening = {c.laddr.ip for p in family for c in p.net_connections("inet") if c.status == psutil.CONN_LISTEN}
         assert listening == {"127.0.0.1"}
         # Again on the same folder: the same server. On another one: its own, on the next free port.
-        again = ui.start(tmp_path, port=first)
+        again = mlflow_server.start(tmp_path, Address(port=first))
         assert (again.url, again.pid, again.process) == (server.url, server.pid, None)
         assert printed(tmp_path) == f"MLflow already serves {tmp_path} at {server.url}\n"
         (tmp_path / "other").mkdir()
-        other = ui.start(tmp_path / "other", port=first)
-        ui.stop(tmp_path / "other", other)
+        other = mlflow_server.start(tmp_path / "other", Address(port=first))
+        mlflow_server.stop(tmp_path / "other", other)
         assert other.url > server.url
     finally:
-        ui.stop(tmp_path, server)
+        mlflow_server.stop(tmp_path, server)
     assert not [process for process in family if process.is_running()]
-    assert not (tmp_path / ui.STATE_NAME).exists()
+    assert not (tmp_path / mlflow_server.STATE_NAME).exists()
 
 
 @pytest.mark.slow
@@ -94,6 +107,6 @@ def test_serves_on_loopback_once_and_ends_with_its_workers(tmp_path):
 def test_a_server_that_cannot_start_names_its_log(tmp_path):
     (tmp_path / "mlflow.db").write_text("no database " * 1000)
     with pytest.raises(UnreachableError, match="must answer") as caught:
-        ui.start(tmp_path, port=5700)
+        mlflow_server.start(tmp_path, Address(port=5700))
     assert "ui.log" in (caught.value.help or "")
     assert (tmp_path / "ui.log").stat().st_size > 0
