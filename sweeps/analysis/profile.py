@@ -1,11 +1,12 @@
 """λ-profiles: return and cost against a fixed multiplier, with what the automated updates reach."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from algorithms.parameters import FixedMultiplier
 from sweeps.analysis.lambda_star import LambdaStar, lambda_star, lambda_star_interval
+from sweeps.analysis.smoothing import lowess
 from sweeps.analysis.statistics import t_interval
 from sweeps.records import Interval, State, Trial
 from sweeps.spec import StudySpec
@@ -109,6 +110,53 @@ def profile_of(spec: StudySpec, trials: Sequence[Trial]) -> Profile:
     limits = spec.cost_limits
     series = tuple(_series(label, group, limits) for label, group in points.items())
     return Profile(series, tuple(_level(group, limits) for group in moving.values()), limits)
+
+
+def smoothed(profile: Profile, fraction: float) -> Profile:
+    """Smooths the points of a profile by LOWESS over linear λ, means and ends of intervals alike.
+
+    Source: the published plots of Spoor et al. (2025) smooth mean and standard deviation so, with fraction 0.5. λ* and
+    feasibility stay those of the raw points.
+
+    Args:
+        profile: The profile.
+        fraction: LOWESS's fraction, in (0, 1].
+
+    Returns:
+        A profile to draw.
+    """
+    return replace(profile, series=tuple(_smoothed_series(series, fraction) for series in profile.series))
+
+
+def _smoothed_series(series: Series, fraction: float) -> Series:
+    grid = [point.multiplier for point in series.points]
+    returns = smoothed_intervals(grid, [point.mean_return for point in series.points], fraction)
+    names = series.points[0].mean_cost if series.points else {}
+    costs = {n: smoothed_intervals(grid, [p.mean_cost[n] for p in series.points], fraction) for n in names}
+    points = tuple(
+        replace(point, mean_return=returns[i], mean_cost={name: values[i] for name, values in costs.items()})
+        for i, point in enumerate(series.points)
+    )
+    return replace(series, points=points)
+
+
+def smoothed_intervals(places: Sequence[float], values: Sequence[Interval], fraction: float) -> list[Interval]:
+    """Smooths means and both ends of intervals along an axis.
+
+    Args:
+        places: `[n]`; where they lie.
+        values: `[n]`; the intervals.
+        fraction: LOWESS's fraction.
+
+    Returns:
+        `[n]`; with the numbers of seeds as they were.
+    """
+    means, lows, highs = (
+        lowess(places, [getattr(v, end) for v in values], fraction) for end in ("mean", "low", "high")
+    )
+    return [
+        Interval(float(means[i]), float(lows[i]), float(highs[i]), value.num_seeds) for i, value in enumerate(values)
+    ]
 
 
 def excess(trial: Trial, limits: Mapping[str, float]) -> float:

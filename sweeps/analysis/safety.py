@@ -36,7 +36,13 @@ class Safety:
     num_episodes: int
 
 
-TIERS = ("unsafe", "safe on average", "and in half of its episodes", "and in nine of ten, by little", "never unsafe")
+TIERS = (
+    "unsafe",
+    "safe on average",
+    "safe in half of the episodes",
+    "safe in nine of ten, else barely not",
+    "always safe",
+)
 """What each tier means, tier 0 first."""
 
 

@@ -1,5 +1,6 @@
 """How figures look: colours that colour-blind readers tell apart, differences that survive printing in grey."""
 
+import io
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from matplotlib.figure import Figure
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 SERIES_COLORS = (BLUE, SKY, GREEN, PURPLE)
 LEVEL_COLORS = (VERMILION, GREEN, PURPLE, ORANGE)
+CYCLE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 LEVEL_DASHES = ((0, (6, 1.5, 1.5, 1.5)), (0, (1.5, 1.5)), (0, (8, 2)), (0, (4, 1.5, 1.5, 1.5, 1.5, 1.5)))
 INK, FAINT, STAR = "#222222", "#8a8a8a", "#F0E442"
 
@@ -65,6 +67,19 @@ def save_figure(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
         figure.savefig(png, dpi=200, metadata={"Software": None})
         figure.savefig(svg, metadata={"Date": None, "Creator": "Lagsweep"})
     return png, svg
+
+
+def svg_text(figure: Figure) -> str:
+    """A figure as the text of an SVG file.
+
+    Args:
+        figure: The figure.
+    """
+    FigureCanvasAgg(figure)
+    buffer = io.StringIO()
+    with figure_style():
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "Lagsweep"})
+    return buffer.getvalue()
 
 
 def note(axes: Axes, text: str) -> None:

@@ -127,6 +127,18 @@ def named_metrics(metrics: Mapping[str, float], key: str) -> dict[str, float]:
     return {names[name]: value for name, value in metrics.items() if name == key or name.startswith(prefix)}
 
 
+def window_rows(rows: Sequence[ResultRow]) -> list[ResultRow]:
+    """The rows behind a seed's return and cost: see `summarize_seed`.
+
+    Args:
+        rows: Rows of one seed of one trial, in any order; may be empty.
+
+    Returns:
+        Those of the window.
+    """
+    return _last_twentieth(rows, max((row.iteration for row in rows), default=0))
+
+
 def _last_twentieth(rows: Iterable[ResultRow], iterations: int) -> list[ResultRow]:
     """The rows of the last ⌈iterations / 20⌉ iterations, or from the last one in which an episode finished."""
     with_episodes = [row.iteration for row in rows if row.episode_returns]

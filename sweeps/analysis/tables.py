@@ -1,89 +1,16 @@
-"""Trials and figures as tables: for terminals, Markdown and CSV."""
+"""The data of figures as rows for CSV, and how intervals are written."""
 
 import csv
+import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich import box
-from rich.table import Table
-
 from sweeps.analysis.curves import Curve
 from sweeps.analysis.multipliers import Movement
 from sweeps.analysis.profile import Level, Profile, ProfilePoint, Series
-from sweeps.records import Interval, Trial
-
-
-class TrialTable:
-    """The complete trials of a study: multiplier, return and costs with intervals, feasible or not.
-
-    Attributes:
-        header: Titles of the columns; costs name their limit.
-        rows: One list of cells a trial.
-        best: Index of the best feasible trial among the rows, or None.
-    """
-
-    def __init__(
-        self,
-        trials: Sequence[Trial],
-        fixed: Mapping[int, float],
-        limits: Mapping[str, float],
-        best: Trial | None,
-    ) -> None:
-        self._params = [
-            name for name in dict.fromkeys(key for trial in trials for key in trial.params) if name != "multiplier"
-        ]
-        self._fixed = fixed
-        self._limits = limits
-        costs = [f"{'cost' if name == 'cost' else f'cost {name}'} (limit {limit:g})" for name, limit in limits.items()]
-        self.header = ["trial", "arm", "λ", *self._params, "return", *costs, "feasible"]
-        self.rows = [self._row(trial) for trial in trials]
-        self.best = None if best is None else [trial.number for trial in trials].index(best.number)
-
-    def to_rich(self, title: str) -> Table:
-        """The table for a terminal: the best trial in bold, infeasible ones dim.
-
-        Args:
-            title: Heading.
-
-        Returns:
-            What rich prints.
-        """
-        table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-        for name in self.header:
-            table.add_column(name, justify="left" if name in {"arm", "feasible"} else "right", overflow="fold")
-        for index, row in enumerate(self.rows):
-            table.add_row(*row, style="bold green" if index == self.best else "dim" if row[-1] != "yes" else None)
-        return table
-
-    def to_markdown(self) -> str:
-        """The table in GitHub's Markdown, the best trial in bold."""
-        lines = [_markdown(self.header), _markdown(["---"] * len(self.header))]
-        for index, row in enumerate(self.rows):
-            lines.append(_markdown([f"**{cell}**" if index == self.best and cell else cell for cell in row]))
-        return "\n".join(lines)
-
-    def _row(self, trial: Trial) -> list[str]:
-        costs = trial.mean_cost or {}
-        return [
-            str(trial.number),
-            trial.arm,
-            self._multiplier(trial),
-            *(_value(trial.params.get(name)) for name in self._params),
-            format_interval(trial.mean_return),
-            *(format_interval(costs.get(name)) for name in self._limits),
-            "yes" if trial.feasible else "no",
-        ]
-
-    def _multiplier(self, trial: Trial) -> str:
-        """λ of a fixed arm; of the others, after an arrow, the mean over seeds of the last ones."""
-        if trial.number in self._fixed:
-            return f"{self._fixed[trial.number]:g}"
-        last = [run.multiplier for run in trial.seed_runs if run.multiplier]
-        names = dict.fromkeys(name for multiplier in last for name in multiplier)
-        means = [sum(multiplier[name] for multiplier in last) / len(last) for name in names]
-        return f"→ {', '.join(f'{mean:.3g}' for mean in means)}" if means else "–"
+from sweeps.records import Interval
 
 
 def format_interval(value: Interval | None) -> str:
@@ -166,12 +93,22 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
     Returns:
         The file.
     """
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    path.write_text(csv_text(rows), encoding="utf-8", newline="")
     return path
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as the text of a CSV file, as `write_csv` writes it.
+
+    Args:
+        rows: The rows.
+    """
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue()
 
 
 def _profile_row(
@@ -200,11 +137,3 @@ def _curve_rows(curves: Sequence[Curve], arms: Mapping[int, str]) -> Iterator[di
 
 def _ends(name: str, value: Interval) -> dict[str, float]:
     return {name: value.mean, f"{name}_low": value.low, f"{name}_high": value.high}
-
-
-def _value(value: Any) -> str:
-    return "–" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _markdown(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"

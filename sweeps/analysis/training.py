@@ -98,7 +98,7 @@ def draw_training(
                 axes.axhline(limits[name], color=style.INK, ls=(0, (4, 3)), lw=1.2, zorder=2.5, label="cost limit")
             if kind != "return":  # a line at 0 shall be seen beside the axis
                 axes.set_ylim(bottom=-0.02 * axes.get_ylim()[1])
-        panels[-1].xaxis.set_major_formatter(FuncFormatter(_env_steps))
+        panels[-1].xaxis.set_major_formatter(FuncFormatter(format_env_steps))
         panels[-1].set_xlabel("env steps per seed")
         panels[-1].set_xlim(left=0)
         draw_head(figure, title, subtitle)
@@ -140,7 +140,17 @@ def _axis_label(quantity: str) -> str:
     return cost_label(name) if kind == "cost" else "multiplier λ" if name == "cost" else f"multiplier λ:\n{name}"
 
 
-def _env_steps(value: float, position: int | None = None) -> str:
+def format_env_steps(value: float, position: int | None = None) -> str:
+    """Writes a tick of an axis of env steps.
+
+    Args:
+        value: Env steps.
+        position: The tick's; what Matplotlib passes beside the value.
+
+    Examples:
+        >>> format_env_steps(250_000)
+        '250 k'
+    """
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= size:
             return f"{value / size:g} {unit}"

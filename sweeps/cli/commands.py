@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from sweeps.cli import files, life_cycle, preview, studies, tracking
+from sweeps.cli import files, life_cycle, preview, results, studies, tracking
 from sweeps.cli.output import show_error
 from sweeps.errors import ExitCode, SweepError
 
@@ -63,6 +63,7 @@ preview.register(app)
 life_cycle.register(app)
 studies.register(app)
 tracking.register(app)
+results.register(app)
 
 
 def main() -> None:

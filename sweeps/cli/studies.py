@@ -1,4 +1,4 @@
-"""Commands that show the studies of a storage folder: list, status, trials, best, report."""
+"""Commands that show the studies of a storage folder: list, status, trials, best."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,19 +15,18 @@ from sweeps.cli.output import (
     format_interval,
     show_json,
     show_rows,
-    show_table,
 )
+from sweeps.cli.results import short, show, write
 from sweeps.errors import ExitCode
 from sweeps.records import State, Trial
 
 if TYPE_CHECKING:  # SQLAlchemy, and later Ray and MLflow: only what a command needs is imported
-    from sweeps.analysis.report import Report
     from sweeps.study import Status, Study
 
 
 def register(app: typer.Typer) -> None:
     """Adds the commands of this module."""
-    for command in (list_, status, trials, best, report):
+    for command in (list_, status, trials, best):
         app.command(command.__name__.rstrip("_"))(command)
 
 
@@ -77,24 +76,15 @@ def best(name: NameArgument, storage: StorageOption = None, output: DocumentOpti
         typer.echo(_name_best(trial))
 
 
-def report(name: NameArgument, storage: StorageOption = None, output: DocumentOption = Document.TABLE) -> None:
-    """Write the report of a study: its table, its figures and their data."""
-    written = _write_report(load(name, storage))
-    if output == "json":
-        show_json({"best": written.best, "files": [str(file) for file in written.files]})
-    else:
-        _show_report(written)
-
-
 def finish(study: "Study", output: Output, report: bool) -> None:
     """Shows what a run gave, and ends with the exit code that says how it went."""
-    written = _write_report(study) if report else None
+    written = write(study) if report else None
     now = study.status()
     if output != "table" or written is None:
         _show_trials(study, output)
     if output == "table":
         if written is not None:
-            _show_report(written)
+            show(written)
         else:
             typer.echo(_name_best(now.best) if now.best else "no feasible trial")
         typer.echo(f"metrics: lagsweep ui{_storage_option(study.storage)}")
@@ -110,27 +100,10 @@ def finish(study: "Study", output: Output, report: bool) -> None:
         raise typer.Exit(ExitCode.NO_FEASIBLE_TRIAL)
 
 
-def _write_report(study: "Study") -> "Report":
-    from sweeps.analysis.report import write_report
-
-    return write_report(study)
-
-
-def _show_report(report: "Report") -> None:
-    show_table(report.table)
-    for line in (report.best, *report.missing, *report.findings, f"report: {_short(report.folder)}"):
-        typer.echo(line)
-
-
-def _short(path: Path) -> Path:
-    """The path from where the user stands, where it lies below."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-
-
 def _storage_option(storage: Path) -> str:
     from sweeps.storage import storage_folder
 
-    return "" if storage == storage_folder(None) else f" --storage {_short(storage)}"
+    return "" if storage == storage_folder(None) else f" --storage {short(storage)}"
 
 
 def _show_trials(study: "Study", output: Output) -> None:

@@ -58,6 +58,7 @@ def test_holm_against_the_worked_example():
     assert holm([0.04, 0.005, 0.13, 0.011, 0.02]) == pytest.approx([0.08, 0.025, 0.13, 0.044, 0.06])
     # Never below an earlier one, never above 1: 2 · .5 = 1, then max(1, .6).
     assert holm([0.6, 0.5]) == [1.0, 1.0]
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
 
 
 def test_holm_leaves_out_what_was_not_compared():

@@ -36,6 +36,12 @@ def test_the_running_maximum_by_hand():
     assert math.isnan(stairs.best_return(9.0))
 
 
+def test_of_equal_costs_the_best_return_counts():
+    stairs = front([20.0, 0.0, 20.0], [5.0, 0.0, 8.0], "running_maximum")
+    assert stairs.costs.tolist() == [0.0, 20.0]
+    assert stairs.returns.tolist() == [0.0, 8.0]
+
+
 def test_the_slope_is_that_of_the_piece_to_the_left():
     hull = front(COSTS, RETURNS)
     assert [hull.slope(c) for c in (15.0, 20.0, 20.1, 60.0, 61.0)] == pytest.approx([0.6, 0.6, 0.2, 0.2, 0.0])
@@ -59,6 +65,8 @@ def test_restrictiveness_and_price_of_safety():
     # R*(40) = 10 of 0 … 14.
     assert price_of_safety(hull, 40.0) == pytest.approx(1.0 - 10.0 / 14.0)
     assert price_of_safety(hull, 80.0) == 0.0
+    raised = front(COSTS, [value + 100.0 for value in RETURNS])  # a share of the range, not of the return
+    assert price_of_safety(raised, 40.0) == pytest.approx(1.0 - 10.0 / 14.0)
     assert math.isnan(price_of_safety(hull, 5.0))
     assert math.isnan(restrictiveness(front([5.0], [1.0]), 5.0))
     assert math.isnan(price_of_safety(front([5.0], [1.0]), 5.0))

@@ -106,10 +106,11 @@ def report(tmp_path_factory):
 
 def test_the_table_shows_multipliers_intervals_and_feasibility(report):
     lines = [line.split() for line in table_text(report).splitlines()]
+    # P(feasible) with one degree of freedom: T((60 − 170)/2), T((60 − 40)/2), T((60 − 70)/2) = 0.006, 0.968, 0.063.
     # Two seeds ± 1: the half width is 12.7062 · √2 / √2 = 12.71; ± 2 for the cost: 25.41.
-    assert ["0", "fixed", "0", "50", "[37.29,", "62.71]", "170", "[144.6,", "195.4]", "no"] in lines
-    assert ["2", "fixed", "2", "20", "[7.294,", "32.71]", "40", "[14.59,", "65.41]", "yes"] in lines
-    assert ["3", "ga", "→", "0.6", "26", "[13.29,", "38.71]", "70", "[44.59,", "95.41]", "no"] in lines
+    assert ["0", "fixed", "0", "50", "[37.29,", "62.71]", "170", "[144.6,", "195.4]", "0.01", "no"] in lines
+    assert ["2", "fixed", "2", "20", "[7.294,", "32.71]", "40", "[14.59,", "65.41]", "0.97", "yes"] in lines
+    assert ["3", "ga", "→", "0.6", "26", "[13.29,", "38.71]", "70", "[44.59,", "95.41]", "0.06", "no"] in lines
     assert "cost (limit 60)" in table_text(report)
 
 
@@ -185,9 +186,8 @@ def test_pictures_are_complete_png_files(report):
         content = (report.folder / f"{name}.png").read_bytes()
         assert content.startswith(b"\x89PNG\r\n")
         assert content.endswith(b"IEND\xaeB`\x82")
-    assert {path.name for path in report.figures} == {
-        "lambda-profile.png", "lambda-profile.svg", "training.png", "training.svg"
-    }  # fmt: skip
+    names = {"lambda-profile", "pareto", "training", "training-lambda-star", "stability"}
+    assert {path.name for path in report.figures} == {f"{name}.{end}" for name in names for end in ("png", "svg")}
     assert all(path.exists() for path in report.files)
 
 
@@ -227,9 +227,9 @@ def test_a_study_that_never_ran_has_a_report(tmp_path):
 
 def test_the_report_names_its_origin(report, study):
     text = (report.folder / "report.md").read_text()
-    assert f"spec SHA-256: {study.spec.sha256}" in text
-    assert "commit: c0ffee with uncommitted changes" in text
-    assert "versions: torch 9.9" in text
+    assert f"**spec SHA-256**: {study.spec.sha256}" in text
+    assert "**commit**: c0ffee with uncommitted changes" in text
+    assert "**versions**: torch 9.9" in text
 
 
 def test_an_open_tracker_adds_the_files_to_mlflow(study):

@@ -30,6 +30,11 @@ def test_the_fraction_decides_how_many_neighbors_count():
     assert lowess(x, y, 1.0)[4] != 0.0
 
 
+def test_at_least_three_neighbors_count():
+    # r = 3, not ⌊0.1 · 6⌋ = 0 and not 4: of the fourth point's nearest three, h = 1 leaves itself alone.
+    assert lowess(np.arange(6.0), np.array([0.0, 5.0, 0.0, 3.0, 0.0, 7.0]), 0.1)[3] == pytest.approx(3.0)
+
+
 def test_order_does_not_matter_and_equal_places_share_their_mean():
     x, y = [3.0, 1.0, 2.0, 5.0], [1.0, 4.0, 2.0, 0.0]
     order = np.argsort(x)

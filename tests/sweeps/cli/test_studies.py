@@ -252,3 +252,19 @@ def test_ui_serves_the_studies_until_ctrl_c(tmp_path: Path):
 
 def test_ui_of_a_folder_that_is_not_there_ends_with_3(tmp_path: Path):
     assert lagsweep("ui", "--storage", tmp_path / "none").exit_code == 3
+
+
+def test_studies_are_compared_and_the_page_is_named(tmp_path: Path):
+    finished(tmp_path, [(20.0, 18.0), (15.0, 10.0), (9.0, 4.0)])
+    finished(tmp_path, [(20.0, 18.0), (12.0, 10.0), (9.0, 4.0)], TEXT.replace("name: profile", "name: other"))
+    out = tmp_path / "out"
+    result = lagsweep("compare", "profile", "other", "--storage", tmp_path, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert f"page: {out / 'comparison.html'}" in result.stdout
+    assert (out / "comparison.html").exists()
+    rows = json.loads(lagsweep("compare", "profile", "other", "--storage", tmp_path, "--output", "json").stdout)
+    assert [(row["label"], row["return"]) for row in rows] == [("profile", 15.0), ("other", 12.0)]
+    finished(tmp_path, [], TEXT.replace("name: profile", "name: else").replace("analytic/ring", "analytic/bandit"))
+    refused = lagsweep("compare", "profile", "else", "--storage", tmp_path)
+    assert refused.exit_code == 2
+    assert "task (analytic/ring, analytic/bandit)" in refused.stderr

@@ -1,0 +1,86 @@
+"""Commands about what studies found: report, compare."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from sweeps.cli.options import StorageOption, load
+from sweeps.cli.output import Document, DocumentOption, Output, OutputOption, show_json, show_rows, show_table
+
+if TYPE_CHECKING:
+    from sweeps.analysis.report import Report
+    from sweeps.study import Study
+
+NamesArgument = Annotated[list[str], typer.Argument(help="Names of the studies.", show_default=False)]
+SmoothOption = Annotated[
+    float | None,
+    typer.Option(min=0.01, max=1.0, help="Smooth profile and training curves by LOWESS with this fraction."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands of this module."""
+    for command in (report, compare):
+        app.command(command.__name__)(command)
+
+
+def report(
+    names: NamesArgument,
+    storage: StorageOption = None,
+    smooth: SmoothOption = None,
+    output: DocumentOption = Document.TABLE,
+) -> None:
+    """Write the report of each study: an HTML page, tables as Markdown and LaTeX, figures and their data."""
+    written = [write(load(name, storage), smooth) for name in names]
+    if output == "json":
+        documents = [{"best": r.best, "files": [str(file) for file in r.files]} for r in written]
+        show_json(documents[0] if len(documents) == 1 else documents)
+        return
+    for each in written:
+        show(each)
+
+
+def compare(
+    names: NamesArgument,
+    storage: StorageOption = None,
+    by: Annotated[Literal["study", "arm", "update"], typer.Option(help="What is compared.")] = "study",
+    force: Annotated[bool, typer.Option(help="Show studies of different settings side by side, untested.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of page, tables and figures.", show_default="./comparison")
+    ] = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Compare studies, their arms or their multiplier updates, paired by seed."""
+    from sweeps.analysis.arms import contrasts_table
+    from sweeps.analysis.compare import compare_studies
+
+    comparison = compare_studies([load(name, storage) for name in names], by, force=force)
+    if output != "table":
+        show_rows(comparison.table().to_dict("records"), output)
+        return
+    show_table(comparison.text_table().to_rich())
+    if found := comparison.contrasts():
+        show_table(contrasts_table(found).to_rich())
+    folder = out or Path("comparison")
+    comparison.write(folder)
+    typer.echo(f"page: {short(folder.absolute() / 'comparison.html')}")
+
+
+def write(study: "Study", smoothing: float | None = None) -> "Report":
+    """Writes a study's report; Matplotlib is imported only then."""
+    from sweeps.analysis.report import write_report
+
+    return write_report(study, smoothing=smoothing)
+
+
+def show(report: "Report") -> None:
+    """Prints a report: its table, its verdict and where it is."""
+    show_table(report.table)
+    for line in (report.best, *report.missing, *report.findings, f"report: {short(report.folder)}"):
+        typer.echo(line)
+
+
+def short(path: Path) -> Path:
+    """The path from where the user stands, where it lies below."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
