@@ -6,6 +6,7 @@ of it, `baddbmm` multiplies all rows at once, and a row is what an optimizer, a 
 Critics use the first of the A outputs only; the other weights stay 0.
 """
 
+import itertools
 import math
 from typing import Any, NamedTuple
 
@@ -22,19 +23,17 @@ class Layer(NamedTuple):
     bias: Tensor
 
 
-class Layout:
-    """Where each layer lies in a row.
+class LayerLayout:
+    """Where each layer of a multilayer perceptron lies in a row.
 
     Attributes:
         sizes: Inputs, hidden layers, outputs.
-        row_size: q, the number of parameters of a row, `log_std` included.
-        num_actions: A.
+        row_size: q, the number of parameters of a row.
     """
 
-    def __init__(self, observation_size: int, hidden_sizes: tuple[int, ...], action_size: int):
-        self.sizes = (observation_size, *hidden_sizes, action_size)
-        self.num_actions = action_size
-        self.row_size = action_size + sum((i + 1) * o for i, o in zip(self.sizes, self.sizes[1:], strict=False))
+    def __init__(self, sizes: tuple[int, ...]):
+        self.sizes = sizes
+        self.row_size = sum((i + 1) * o for i, o in itertools.pairwise(sizes))
 
     def layers(self, matrix: Tensor) -> list[Layer]:
         """Views of every layer.
@@ -46,12 +45,37 @@ class Layout:
             The layers from input to output.
         """
         rows, start, views = matrix.shape[0], 0, []
-        for inputs, outputs in zip(self.sizes, self.sizes[1:], strict=False):
+        for inputs, outputs in itertools.pairwise(self.sizes):
             middle, end = start + inputs * outputs, start + (inputs + 1) * outputs
             weight = matrix[:, start:middle].view(rows, inputs, outputs)
             views.append(Layer(weight, matrix[:, middle:end].view(rows, 1, outputs)))
             start = end
         return views
+
+    def fill(self, row: Tensor, generator: torch.Generator) -> None:
+        """Draws initial parameters, uniform in ±1/√inputs, as OmniSafe and torch do.
+
+        Args:
+            row: `[q]`; filled from its first layer on.
+            generator: What to draw from.
+        """
+        for layer in self.layers(row.unsqueeze(0)):
+            bound = 1.0 / math.sqrt(layer.weight.shape[1])
+            for part in layer:
+                part.copy_((torch.rand(part.shape, generator=generator) * 2.0 - 1.0) * bound)
+
+
+class Layout(LayerLayout):
+    """The same with the logarithm of a Gaussian policy's standard deviations at the end of the row.
+
+    Attributes:
+        num_actions: A.
+    """
+
+    def __init__(self, observation_size: int, hidden_sizes: tuple[int, ...], action_size: int):
+        super().__init__((observation_size, *hidden_sizes, action_size))
+        self.num_actions = action_size
+        self.row_size += action_size
 
     def log_std(self, matrix: Tensor) -> Tensor:
         """View `[G, A]` of the logarithm of the policy's standard deviations; unused in a critic's row."""

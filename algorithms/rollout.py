@@ -30,6 +30,11 @@ class Episodes:
     returns: Floats
     costs: Floats
 
+    @classmethod
+    def none(cls, num_costs: int) -> "Episodes":
+        """No episode of a task with m costs."""
+        return cls(np.empty(0, np.int64), np.empty(0), np.empty((0, num_costs)))
+
     def of_seed(self, index: int) -> tuple[Floats, Floats]:
         """Returns `[n]` and costs `[n, m]` of one seed's episodes."""
         chosen = self.seed_index == index
@@ -148,8 +153,7 @@ class RolloutBuilder:
         self._terminated, self._truncated = np.empty(shape, bool), np.empty(shape, bool)
         self._cut_at: list[NDArray[np.int64]] = [np.empty((3, 0), np.int64)]
         self._cut_observations = [np.empty((0, observation_size), np.float32)]
-        nothing = np.empty(0)
-        self._episodes = [Episodes(nothing.astype(np.int64), nothing, np.empty((0, num_costs)))]
+        self._episodes = [Episodes.none(num_costs)]
 
     def record(self, t: int, step: BatchStep, sums: EpisodeSums) -> NDArray[np.bool_]:
         """Takes the result of step t.

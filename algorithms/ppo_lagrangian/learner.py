@@ -14,6 +14,7 @@ from torch import Tensor
 
 from algorithms.errors import NonFiniteError
 from algorithms.functional.surrogate import gaussian_entropy, gaussian_kl
+from algorithms.lagrangian_algorithm import cost_key
 from algorithms.multiplier import Multipliers
 from algorithms.networks import StackedActorCritic
 from algorithms.ppo_lagrangian.batch import TrainBatch, chunked_outputs, train_batch
@@ -262,14 +263,3 @@ def _reorder(rows: Minibatch, target: Minibatch, order: Tensor) -> None:
     seeds, critics, num_rows = rows.targets.shape
     within = order.view(seeds, 1, num_rows) % num_rows
     torch.gather(rows.targets, 2, within.expand(seeds, critics, num_rows), out=target.targets)
-
-
-def cost_key(key: str, name: str, names: list[str]) -> str:
-    """A metric's key for one cost: the key itself for the single cost `cost`, else with the cost's name.
-
-    Args:
-        key: Such as `train/cost`.
-        name: The cost.
-        names: All costs of the study.
-    """
-    return key if names == ["cost"] else f"{key}/{name}"

@@ -91,7 +91,7 @@ def test_seeds_are_different_and_from_zero_up(seeds: list[int]) -> None:
 @pytest.mark.parametrize(
     ("parameters", "runners", "rule"),
     [
-        ({"steps_per_iteration": 1000, "num_envs": 7}, 0, "steps_per_iteration % num_envs"),
+        ({"steps_per_iteration": 1000, "num_envs": 7}, 0, "`steps_per_iteration` must be a multiple of `num_envs`"),
         ({"steps_per_iteration": 50, "num_envs": 10}, 0, "minibatch_size <= steps_per_iteration"),
         ({"num_envs": 10}, 3, "num_envs % num_env_runners"),
     ],
