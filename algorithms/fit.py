@@ -90,6 +90,9 @@ def _sac_misfit(parameters: SACParameters, env_steps: int) -> Misfit | None:
     if parameters.batch_size > kept:
         rule = f"`batch_size <= buffer_size` must hold, but got {parameters.batch_size} > {kept}."
         return Misfit("batch_size", rule)
+    if every > kept:
+        rule = f"`train_every <= buffer_size` must hold, but got {every} > {kept}."
+        return Misfit("train_every", rule)
     if parameters.learning_starts >= env_steps:
         rule = f"`learning_starts < env_steps` must hold, but got {parameters.learning_starts} and {env_steps}."
         return Misfit("learning_starts", rule, "otherwise every action is random and nothing is learned")
