@@ -10,13 +10,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from ray.tune import Trainable
 
 from algorithms.errors import NonFiniteError
 from environments.tasks import Path as EnvPath
 from sweeps.records import Execution, ResultRow
+from sweeps.running.algorithm_config import algorithm_config
 from sweeps.running.checkpoints import Cadence, CheckpointStore
 from sweeps.spec import RunSpec
 
@@ -176,22 +177,9 @@ def build_algorithm(assignment: Assignment, source: Path | None, storage: Any = 
     Returns:
         The algorithm, at the iteration at which `source` was written.
     """
-    # torch and RLlib take seconds to import: only where something trains
-    from algorithms.ppo_lagrangian import PPOLagrangian, PPOLagrangianConfig
-
-    run = assignment.run
-    config = (
-        PPOLagrangianConfig()
-        .environment(run.task)
-        .training(**run.parameters.model_dump())
-        .lagrangian(**run.lagrangian.model_dump(), cost_limit=run.cost_limits)
-        .seeds(assignment.execution.seeds)
-        .budget(env_steps=run.env_steps)
-        .paths(env=assignment.env_path)
-        .learners(num_gpus_per_learner=assignment.gpus)
-        .resume(None if source is None else str(source))
-    )
-    return PPOLagrangian(config=config, storage=storage)
+    config = algorithm_config(assignment.run, assignment.execution.seeds, assignment.env_path)
+    config.learners(num_gpus_per_learner=assignment.gpus).resume(None if source is None else str(source))
+    return cast("type[Algorithm]", config.algo_class)(config=config, storage=storage)
 
 
 def result_row(execution: Execution, row: Mapping[str, Any], measured_at: float) -> ResultRow:

@@ -15,7 +15,7 @@ from sweeps.spec.search import Search, SpecModel
 CostLimit = Annotated[float, Field(ge=0.0, allow_inf_nan=False, description="undiscounted cost per episode")]
 Count = Annotated[StrictInt, Field(ge=1)]
 
-AlgorithmName = Literal["ppo_lagrangian"]
+AlgorithmName = Literal["ppo_lagrangian", "sac_lagrangian"]
 AlgorithmParameters = PPOParameters | SACParameters
 
 COST_LIMIT = "cost_limit"
@@ -43,6 +43,12 @@ class RunSpec(SpecModel):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "RunSpec":
+        if isinstance(self.parameters, SACParameters) != (self.algorithm == "sac_lagrangian"):
+            raise SpecError(
+                f"`parameters` must be those of {self.algorithm}, but got {type(self.parameters).__name__}.",
+                code="wrong-type",
+                path=("parameters",),
+            )
         misfit = find_misfit(self.parameters, self.env_steps)
         if misfit is not None:
             raise SpecError(misfit.rule, code="out-of-range", path=(misfit.name,), help=misfit.help)
