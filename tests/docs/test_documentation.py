@@ -45,12 +45,12 @@ def test_the_python_of_the_readme_uses_names_that_exist() -> None:
 
 
 def test_every_metric_of_a_row_is_explained() -> None:
-    """The keys that the learner and the algorithm write, as their sources spell them."""
+    """The keys that the learners and the algorithms write, as their sources spell them."""
     sources = "".join(
-        (ROOT / "algorithms" / "ppo_lagrangian" / name).read_text(encoding="utf-8")
-        for name in ("learner.py", "algorithm.py")
+        (ROOT / "algorithms" / name).read_text(encoding="utf-8")
+        for name in ("lagrangian_algorithm.py", "ppo_lagrangian/learner.py", "sac_lagrangian/learner.py")
     )
-    written = set(re.findall(r'"((?:train|loss|policy|multiplier|advantage|time)/[a-z_]+)"', sources))
+    written = set(re.findall(r'"((?:train|loss|policy|multiplier|advantage|value|time)/[a-z_]+)"', sources))
     written |= {f"multiplier/{term}" for term in ("value", "error", "p", "i", "d")}
     explained = set(re.findall(r"`([a-z]+/[a-z_]+)`", (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")))
     assert written == {key for key in explained if not key.startswith("final/")}
