@@ -41,11 +41,6 @@ with driving(ledger, ledger.study("profile")):
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(f"sqlite:///{tmp_path}/ledger.db")
-
-
-@pytest.fixture
 def study(ledger: Ledger) -> StudyRow:
     return ledger.create_study("profile", "", "a" * 64, [0], [])
 

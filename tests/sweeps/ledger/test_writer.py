@@ -15,13 +15,6 @@ COST = Interval(mean=20.0, low=15.0, high=25.0, num_seeds=2)
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
-    yield ledger
-    ledger.close()
-
-
-@pytest.fixture
 def study(ledger: Ledger) -> StudyRow:
     return ledger.create_study("profile", "", "a" * 64, SEEDS, POINTS)
 
