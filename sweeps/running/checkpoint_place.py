@@ -6,12 +6,13 @@ no manifest is no checkpoint.
 
 import os
 import shutil
-import tempfile
 import uuid
 from collections.abc import Generator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+
+from sweeps.running.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
@@ -56,6 +57,10 @@ class Place(Protocol):
         """Removes what a killed process left."""
         ...
 
+    def clear(self) -> None:
+        """Removes everything; nothing there is fine."""
+        ...
+
     def where(self, name: str) -> str:
         """A folder's path or URL."""
         ...
@@ -88,16 +93,6 @@ def join(where: str, *parts: str) -> str:
     """
     path, mark, options = where.partition("?") if "://" in where else (where, "", "")
     return "/".join([path.rstrip("/"), *parts]) + mark + options
-
-
-def remove_all(where: str) -> None:
-    """Removes everything at a path or URL; nothing there is fine."""
-    place = place_of(where)
-    if isinstance(place, Folder):
-        shutil.rmtree(place.folder, ignore_errors=True)
-    else:
-        for name in place.names():
-            place.remove(name)
 
 
 class Folder:
@@ -155,6 +150,10 @@ class Folder:
         for path in self.folder.glob(".a*"):
             shutil.rmtree(path, ignore_errors=True)
 
+    def clear(self) -> None:
+        """Removes everything."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
     def where(self, name: str) -> str:
         """A folder's path."""
         return str(self.folder / name)
@@ -169,15 +168,11 @@ class ObjectStore:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._fetched: tempfile.TemporaryDirectory[str] | None = None
+        self._fetched = ExitStack()
 
     def names(self) -> list[str]:
-        """The folders."""
-        from pyarrow.fs import FileSelector, FileType
-
-        system, root = self._open()
-        found = system.get_file_info(FileSelector(root, allow_not_found=True))
-        return [info.base_name for info in found if info.type is FileType.Directory]
+        """The folders that have a manifest."""
+        return [name for name, files in self._manifests().items() if MANIFEST in files]
 
     def manifest(self, name: str) -> bytes | None:
         """The content of a folder's manifest, or None."""
@@ -191,8 +186,9 @@ class ObjectStore:
     @contextmanager
     def write(self, name: str) -> Generator[Path]:
         """A local folder to write into, copied file by file, the manifest last."""
-        with tempfile.TemporaryDirectory(prefix="lagsweep-checkpoint-") as temporary:
-            folder = Path(temporary)
+        with scratch_folder() as scratch:
+            folder = scratch / name
+            folder.mkdir()
             yield folder
             for path in folder.iterdir():
                 if path.name != MANIFEST:
@@ -205,16 +201,13 @@ class ObjectStore:
 
         self.release()
         system, root = self._open()
-        self._fetched = tempfile.TemporaryDirectory(prefix="lagsweep-checkpoint-")
-        local = Path(self._fetched.name) / name
+        local = self._fetched.enter_context(scratch_folder()) / name
         copy_files(f"{root}/{name}", str(local), source_filesystem=system, destination_filesystem=LocalFileSystem())
         return local
 
     def release(self) -> None:
         """Removes the local copy."""
-        if self._fetched is not None:
-            self._fetched.cleanup()
-            self._fetched = None
+        self._fetched.close()
 
     def set_aside(self, name: str) -> None:
         """Gives the manifest of a damaged folder another name, so that it is no checkpoint any more."""
@@ -230,17 +223,31 @@ class ObjectStore:
 
     def remove_half_written(self) -> None:
         """Removes what a killed process left: folders without any manifest."""
-        from pyarrow.fs import FileType
-
         system, root = self._open()
-        for name in self.names():
-            kept = system.get_file_info([f"{root}/{name}/{MANIFEST}", f"{root}/{name}/{_DAMAGED}"])
-            if all(info.type is FileType.NotFound for info in kept):
+        for name, files in self._manifests().items():
+            if not files:
                 system.delete_dir(f"{root}/{name}")
+
+    def clear(self) -> None:
+        """Removes everything."""
+        system, root = self._open()
+        system.delete_dir_contents(root, missing_dir_ok=True)
 
     def where(self, name: str) -> str:
         """A folder's URL."""
         return join(self.url, name)
+
+    def _manifests(self) -> dict[str, set[str]]:
+        """Every folder, with which of a manifest and a damaged one it has."""
+        from pyarrow.fs import FileSelector, FileType
+
+        system, root = self._open()
+        found = system.get_file_info(FileSelector(root, allow_not_found=True))
+        folders = [info.base_name for info in found if info.type is FileType.Directory]
+        files = [(name, file) for name in folders for file in (MANIFEST, _DAMAGED)]
+        infos = system.get_file_info([f"{root}/{name}/{file}" for name, file in files])
+        there = {pair for pair, info in zip(files, infos, strict=True) if info.type is FileType.File}
+        return {name: {file for file in (MANIFEST, _DAMAGED) if (name, file) in there} for name in folders}
 
     def _upload(self, path: Path, name: str) -> None:
         from pyarrow.fs import LocalFileSystem, copy_files

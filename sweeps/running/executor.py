@@ -2,7 +2,6 @@
 
 import logging
 import signal
-import tempfile
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from sweeps.running.checkpoints import Cadence
 from sweeps.running.execution import ExecutionTrainable
 from sweeps.running.ray_session import connected, environment
 from sweeps.running.recorder import Recorder, assignment_of
+from sweeps.running.scratch import scratch_folder
 from sweeps.running.searcher import ExecutionSearcher
 from sweeps.running.stopping import StopWhenAsked
 from sweeps.spec import StudySpec
@@ -108,9 +108,9 @@ def run_executions(
         )
         with (
             environment({"TUNE_MAX_PENDING_TRIALS_PG": str(concurrent)}),
-            tempfile.TemporaryDirectory(prefix="lagsweep-tune-") as folder,
+            scratch_folder() as folder,
         ):
-            _run_tune(searcher, recorder, resources, folder)
+            _run_tune(searcher, recorder, resources, str(folder))
     if recorder.stop.requested and not writer.stop_requested:
         raise KeyboardInterrupt
 

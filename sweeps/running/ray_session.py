@@ -3,22 +3,18 @@
 import contextlib
 import logging
 import os
-import shutil
-import tempfile
-import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
 import psutil
 import ray
 
 from sweeps.errors import UnreachableError
+from sweeps.running.scratch import scratch_folder
 
 OBJECT_STORE_BYTES = 200 * 2**20  # rows are all that goes through it
 
 _NUM_STARTS = 3
-_NUM_REMOVALS = 6
 
 _RAY_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -81,23 +77,12 @@ def _connect(address: str) -> None:
 
 @contextmanager
 def _own_ray() -> Generator[None]:
-    # Its sockets lie in this folder, and a socket's path may have 107 characters: short, whatever TMPDIR says.
-    folder = tempfile.mkdtemp(prefix="lagsweep-", dir="/tmp")
-    try:
-        _start(folder)
-        yield
-    finally:
-        ray.shutdown()
-        _remove(folder)
-
-
-def _remove(folder: str) -> None:
-    """Removes the private folder, into which Ray's processes may still write their last log lines."""
-    for _ in range(_NUM_REMOVALS):
-        shutil.rmtree(folder, ignore_errors=True)
-        if not Path(folder).exists():
-            return
-        time.sleep(0.5)
+    with scratch_folder() as folder:
+        try:
+            _start(str(folder))
+            yield
+        finally:
+            ray.shutdown()
 
 
 def _start(folder: str) -> None:
