@@ -131,10 +131,10 @@ class Progress:
         verdict = "feasible" if trial.feasible else "infeasible"
         self._say(f"trial {trial.number} complete: return {trial.mean_return.mean:.2f}, {cost}, {verdict}")
 
-    def trial_stopped(self, trial: int) -> None:
+    def trial_stopped(self, trial: int, why: str) -> None:
         """A trial was interrupted and waits for another attempt."""
         self._leave(trial, State.WAITING)
-        self._say(f"trial {trial} interrupted")
+        self._say(f"trial {trial} {why}")
 
     def trial_paused(self, trial: int) -> None:
         """Some seeds of a trial are complete; it waits for the others."""

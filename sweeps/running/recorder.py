@@ -3,12 +3,10 @@
 import dataclasses
 import functools
 import logging
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
 
-from ray import cloudpickle
 from ray.tune import Callback
 from ray.tune.experiment import Trial as TuneTrial
 
@@ -17,6 +15,7 @@ from sweeps.history import History
 from sweeps.ledger import SeedProgress, StaleWriterError, Writer
 from sweeps.records import Execution, ResultRow, State, Trial
 from sweeps.running.execution import ASSIGNMENT, Assignment
+from sweeps.running.failures import failure_of
 from sweeps.running.progress import Progress
 from sweeps.running.stopping import Stop
 from sweeps.tracking import Tracker
@@ -24,8 +23,11 @@ from sweeps.tracking import Tracker
 logger = logging.getLogger(__name__)
 
 INTERRUPTED = "interrupted"
+WORKER_LOST = "worker lost"
 
-_COLOR = re.compile(r"\x1b\[[0-9;]*m")
+MAX_LOST = 3
+"""How often a trial goes on after it lost its worker; a trial that kills its own machines fails in the end."""
+
 
 P = ParamSpec("P")
 
@@ -116,17 +118,22 @@ class Recorder(Callback):
             return  # it was handed out and never started; it will be handed out again
         if not trial.last_result.get("complete", False):
             self._writer.release(execution, INTERRUPTED)
-            self._progress.trial_stopped(execution.trial)
+            self._progress.trial_stopped(execution.trial, INTERRUPTED)
             return
         self._finish(assignment)
 
     @_keeps_errors
     def on_trial_error(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
-        """An execution has failed."""
+        """An execution has failed; one whose worker was lost goes on elsewhere from its last checkpoint."""
         execution = assignment_of(trial).execution
         self._end(execution)
-        self._writer.fail(execution, cause_of(trial))
-        self._tracker.attempt_failed(execution.trial, execution.attempt, log_of(trial))
+        failure = failure_of(trial)
+        self._tracker.attempt_failed(execution.trial, execution.attempt, failure.log)
+        if failure.worker_lost and self._times_lost(execution) < MAX_LOST:
+            self._writer.release(execution, f"{WORKER_LOST}: {failure.cause}")
+            self._progress.trial_stopped(execution.trial, f"lost its worker and goes on ({failure.cause})")
+            return
+        self._writer.fail(execution, failure.cause)
         self._close_trial(execution)
 
     @_keeps_errors
@@ -148,6 +155,10 @@ class Recorder(Callback):
         """Forgets an execution; whether it had started."""
         self.stop.running.discard(execution.id)
         return self._started.pop(execution.id, None) is not None
+
+    def _times_lost(self, execution: Execution) -> int:
+        attempts = self._writer.ledger.executions(self._writer.study, trial=execution.trial)
+        return sum((failure or "").startswith(WORKER_LOST) for _, _, failure in attempts)
 
     def _finish(self, assignment: Assignment) -> None:
         execution = assignment.execution
@@ -206,31 +217,6 @@ class Recorder(Callback):
 def assignment_of(trial: TuneTrial) -> Assignment:
     """What a Tune trial was asked to do."""
     return trial.config[ASSIGNMENT]
-
-
-def cause_of(trial: TuneTrial) -> str:
-    """Class and first line of the exception that a Tune trial failed with."""
-    pickled = trial.pickled_error_file
-    error: BaseException = RuntimeError("the worker ended without saying why")
-    if pickled is not None and Path(pickled).exists():
-        with Path(pickled).open("rb") as file:  # written by Tune in this process a moment ago
-            error = cloudpickle.load(file)
-    elif trial.error_file is not None and Path(trial.error_file).exists():
-        return _last_line(Path(trial.error_file).read_text(encoding="utf-8"))
-    cause = getattr(error, "cause", None) or error
-    lines = str(cause).strip().splitlines()
-    return f"{type(cause).__name__}: {lines[0]}" if lines else type(cause).__name__
-
-
-def log_of(trial: TuneTrial) -> str:
-    """What a failed Tune trial said: the worker's traceback, without colors."""
-    file = trial.error_file
-    text = Path(file).read_text(encoding="utf-8") if file is not None and Path(file).exists() else cause_of(trial)
-    return _COLOR.sub("", text)
-
-
-def _last_line(text: str) -> str:
-    return text.strip().splitlines()[-1]
 
 
 def _progress_of(summaries: dict[int, SeedSummary]) -> list[SeedProgress]:

@@ -50,7 +50,7 @@ def test_counts_move_with_the_trials() -> None:
     progress.trial_started(trial(2))
     progress.trial_started(trial(3))
     progress.trial_finished(trial(3, State.FAIL, failure="NonFiniteError: seeds [1] at lr=[bold]" + "x" * 120))
-    progress.trial_stopped(2)
+    progress.trial_stopped(2, "interrupted")
     progress.trial_started(trial(2))
     mean = Interval(20.0, 19.0, 21.0, 2)
     progress.trial_finished(trial(2, State.COMPLETE, mean_return=mean, mean_cost={"cost": mean}, feasible=True))

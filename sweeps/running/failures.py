@@ -1,0 +1,47 @@
+"""Why a Tune trial failed: its own fault, or that of the machine under it."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ray import cloudpickle
+from ray.exceptions import NodeDiedError, RayActorError, WorkerCrashedError
+from ray.tune.experiment import Trial as TuneTrial
+
+_COLOR = re.compile(r"\x1b\[[0-9;]*m")
+
+_LOST = (RayActorError, NodeDiedError, WorkerCrashedError)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What ended an execution.
+
+    Attributes:
+        cause: Class and first line of the exception.
+        log: What the worker said: its traceback, without colors.
+        worker_lost: Whether its process or machine went away, killed or preempted, rather than training failed.
+    """
+
+    cause: str
+    log: str
+    worker_lost: bool
+
+
+def failure_of(trial: TuneTrial) -> Failure:
+    """Reads the exception that a Tune trial failed with."""
+    said = "" if trial.error_file is None else _read(Path(trial.error_file))
+    pickled = trial.pickled_error_file
+    if pickled is None or not Path(pickled).exists():
+        cause = said.strip().splitlines()[-1] if said.strip() else "the worker ended without saying why"
+        return Failure(cause, said or cause, worker_lost=False)
+    with Path(pickled).open("rb") as file:  # written by Tune in this process a moment ago
+        error: BaseException = cloudpickle.load(file)
+    error = getattr(error, "cause", None) or error
+    lines = str(error).strip().splitlines()
+    cause = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    return Failure(cause, said or cause, worker_lost=isinstance(error, _LOST))
+
+
+def _read(path: Path) -> str:
+    return _COLOR.sub("", path.read_text(encoding="utf-8")) if path.exists() else ""
