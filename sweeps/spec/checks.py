@@ -7,6 +7,7 @@ from typing import Any
 from algorithms.fit import coupled_names
 from environments.tasks import Task
 from sweeps.errors import SpecError
+from sweeps.spec.frozen import FrozenDict
 from sweeps.spec.run import AlgorithmParameters, Arm, RunSpec
 from sweeps.spec.search import Choices, GridSearch, OptunaSearch, Range, Search
 
@@ -39,7 +40,7 @@ def complete_search(
     together = searched_together(arm.search, parameters)
     probes = {name: _probes(space[name], ends_suffice=name in compared) for name in together}
     _check_combinations(probes, ("space",), together, resolve)
-    return arm.search.model_copy(update={"space": space})
+    return arm.search.model_copy(update={"space": FrozenDict(space)})
 
 
 def searched_together(search: Search | None, parameters: AlgorithmParameters) -> list[str]:

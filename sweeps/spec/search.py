@@ -4,7 +4,7 @@ Which names may be searched depends on the arm and is checked in `sweeps.spec.st
 update, those of the algorithm, and `cost_limit`.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from sweeps.errors import SpecError
+from sweeps.spec.frozen import FrozenDict
 
 Scalar = StrictInt | StrictFloat | StrictStr | StrictBool | None
 Value = Scalar | tuple[StrictInt, ...]
@@ -28,9 +29,15 @@ Trials = Annotated[int, Field(ge=1, strict=True)]
 
 
 class SpecModel(BaseModel):
-    """A frozen part of a study specification; unknown keys are refused."""
+    """A frozen part of a study specification, its dictionaries too; unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="after")
+    def _freeze(self) -> Self:
+        for values in (self.__dict__, self.__pydantic_extra__ or {}):
+            values |= {name: FrozenDict(value) for name, value in values.items() if type(value) is dict}
+        return self
 
 
 class GridSearch(SpecModel):

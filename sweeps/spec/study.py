@@ -18,6 +18,7 @@ from environments.tasks import UnknownTaskError, find_task
 from sweeps.errors import SpecError, suggest
 from sweeps.spec.checks import complete_search, searched_together
 from sweeps.spec.errors import error_in_file, error_in_value
+from sweeps.spec.frozen import FrozenDict
 from sweeps.spec.presets import HYPERPARAMETERS, Hyperparameters, of_algorithm
 from sweeps.spec.run import COST_LIMIT, AlgorithmName, Arm, CostLimit, Count, RunSpec
 from sweeps.spec.search import SpecModel
@@ -221,7 +222,7 @@ class StudySpec(SpecModel):
     @model_validator(mode="after")
     def _complete_arms(self) -> "StudySpec":
         arms = {name: self._complete_arm(name, arm) for name, arm in self.arms.items()}
-        object.__setattr__(self, "arms", arms)  # frozen from here on
+        object.__setattr__(self, "arms", FrozenDict(arms))
         return self
 
     def _complete_arm(self, name: str, arm: Arm) -> Arm:
