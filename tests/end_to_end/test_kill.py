@@ -1,23 +1,27 @@
-"""A study whose driver is killed or interrupted ends as if nothing had happened: real processes, real signals."""
+"""Whatever happens to a study's processes, it ends as if nothing had happened: real processes, real signals."""
 
-import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import psutil
 import pytest
-from mlflow import MlflowClient
+from ray.cluster_utils import Cluster
 
-from sweeps.records import ResultRow, State, Trial
-from sweeps.spec import StudySpec
-from sweeps.study import Status, Study, create_study
-from sweeps.tracking.spool import read_rows
+from sweeps.records import State, Trial
+from sweeps.running.scratch import scratch_folder
+from sweeps.study import Study, create_study
+from tests.end_to_end.drivers import (
+    SPEC,
+    STEPS,
+    assert_same,
+    finish,
+    iterations_of,
+    log_of,
+    start_driver,
+    wait_until,
+    worker_of,
+)
+from tests.postgres import postgres_server
 
 pytestmark = [
     pytest.mark.slow,
@@ -25,172 +29,127 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # of MLflow's client, which only reads here
 ]
 
-ITERATIONS = 60
-
-SPEC = StudySpec.model_validate(
-    {
-        "name": "ring",
-        "task": "analytic/ring",
-        "cost_limit": 12.0,
-        "env_steps": 400 * ITERATIONS,
-        "seeds": 2,
-        "hyperparameters": {"steps_per_iteration": 400, "num_envs": 2, "num_epochs": 4, "minibatch_size": 64},
-        "arms": {
-            "fixed": {"lagrangian": {"update": "fixed"}, "search": {"kind": "grid", "multiplier": [0.0, 1.0]}},
-            "pid": {"lagrangian": {"update": "pid"}},
-        },
-    }
-)
-
-DRIVE = """
-import sys
-from sweeps.running.checkpoints import Cadence
-from sweeps.study import load_study
-
-verb = getattr(load_study("ring", sys.argv[1]), sys.argv[2])
-verb(max_concurrent=2, cadence=Cadence(env_steps=2_800))
-"""
+POINTS = [  # in one study, one after the other: each driver goes on where the one before was killed
+    *(("before-ask", 1), ("after-ask", 2), ("before-start", 1), ("after-start", 1)),
+    *(("before-result", 4), ("after-result", 4), ("before-log", 6), ("after-log", 6)),
+    *(("before-checkpoint", 2), ("after-checkpoint", 2), ("before-ship", 5), ("after-ship", 5)),
+    *(("before-tell", 1), ("after-tell", 1)),
+]
 
 
-def start_driver(study: Study, verb: str = "run") -> subprocess.Popen[bytes]:
-    """A driver in a process group of its own."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", DRIVE, str(study.storage), verb]
-    with (study.folder / "driver.log").open("ab") as log:
-        return subprocess.Popen(command, start_new_session=True, stdout=log, stderr=log, env=environment)
+def lost_steps(study: Study, before: list[Trial]) -> int:
+    """Env steps of a seed, at most, that a driver had reported and the next one trains again."""
+    reached = {trial.number: trial.seed_runs[0].env_steps for trial in before}
+    starts = {execution.trial: execution.resume_from for execution, _, _ in study._ledger.executions(1)}
+    lost = [0]
+    for number, path in starts.items():
+        start = 0 if path is None else STEPS * int(Path(path).name.split("-i")[1])
+        lost.append(reached.get(number, 0) - start)
+    return max(lost)
 
 
-def wait_until(study: Study, driver: subprocess.Popen[bytes], reached: Callable[[list[Trial]], bool]) -> None:
-    """Watches the ledger as another process does."""
-    deadline = time.monotonic() + 400.0
-    while not reached(study.trials):
-        log = study.folder / "driver.log"
-        assert driver.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.02)
-
-
-def iterations_of(trials: list[Trial]) -> int:
-    return sum(run.iterations for trial in trials for run in trial.seed_runs)
-
-
-def all_have_a_checkpoint(trials: list[Trial]) -> bool:
-    """Whether something runs, all of it is beyond its first checkpoint, and none of it is about to end."""
-    running = [trial.seed_runs[0].iterations for trial in trials if trial.state is State.RUNNING]
-    return bool(running) and all(8 < iterations < 45 for iterations in running)
-
-
-def numbers(row: ResultRow) -> ResultRow:
-    """A row without what may depend on when and in which attempt it was computed."""
-    metrics = {key: value for key, value in row.metrics.items() if not key.startswith("time/")}
-    return replace(row, metrics=metrics, time=0.0, attempt=0)
-
-
-def results(study: Study) -> list[ResultRow]:
-    rows = read_rows(study.folder / "spool.jsonl")
-    return sorted((numbers(row) for row in rows), key=lambda row: (row.trial, row.seed, row.iteration))
-
-
-def mlflow_runs(study: Study) -> list[tuple[str, ...]]:
-    """Names and states of the study's runs."""
-    client = MlflowClient(f"sqlite:///{study.storage / 'mlflow.db'}")
-    experiment = client.get_experiment_by_name(study.name)
-    assert experiment is not None
-    runs = client.search_runs([experiment.experiment_id])
-    return sorted((run.info.run_name or "", run.info.status) for run in runs)
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    study = create_study(SPEC, tmp_path_factory.mktemp("undisturbed"))
-    assert start_driver(study).wait() == 0, (study.folder / "driver.log").read_text()
-    return study
-
-
-def assert_same(study: Study, undisturbed: Study) -> None:
-    trials: list[Any] = study.trials
-    assert trials == undisturbed.trials
-    assert {trial.state for trial in trials} == {State.COMPLETE}
-    assert results(study) == results(undisturbed)
-    assert len(results(study)) == 3 * 2 * ITERATIONS
-    assert mlflow_runs(study) == mlflow_runs(undisturbed)
-    assert {status for _, status in mlflow_runs(study)} == {"FINISHED"}
-    assert len(mlflow_runs(study)) == 1 + 3 + 3 * 2  # the study, its trials, their seeds
-    assert {state for _, state, _ in study._ledger.executions(1)} <= {State.COMPLETE, State.FAIL}
-
-
-def status_after(study: Study) -> Status:
-    status = study.status()
-    assert status.is_finished
-    assert status.holder is None
-    return status
-
-
-def test_a_driver_killed_twice_loses_and_repeats_nothing(undisturbed: Study, tmp_path: Path) -> None:
+def test_a_driver_killed_at_every_point_loses_and_repeats_nothing(undisturbed: Study, tmp_path: Path) -> None:
     study = create_study(SPEC, tmp_path)
-    for share in (0.1, 0.5):
-        driver = start_driver(study)
-        wait_until(study, driver, lambda trials, share=share: iterations_of(trials) > share * 6 * ITERATIONS)
-        driver.send_signal(signal.SIGKILL)
-        driver.wait()
-        assert study.status().counts[State.RUNNING] > 0  # nobody had the time to tidy up
+    for point, count in POINTS:
+        before = study.trials
+        assert start_driver(study, "resume", point, str(count)).wait() == -signal.SIGKILL, (point, log_of(study))
+        assert study.holder is None, point
+        # A checkpoint comes every 800 steps, and its rows may arrive after it.
+        assert lost_steps(study, before) <= 800 + STEPS, point
 
-    assert start_driver(study).wait() == 0, (study.folder / "driver.log").read_text()
+    finish(study, "resume")
 
-    status_after(study)
     assert_same(study, undisturbed)
-    executions = study._ledger.executions(1)
-    lost = [execution for execution, _, failure in executions if failure == "driver lost"]
-    assert lost
-    # What started again after progress started from a checkpoint, not anew.
-    assert any(execution.attempt > 1 and execution.resume_from for execution, _, _ in executions)
+    assert any(execution.resume_from for execution, _, _ in study._ledger.executions(1))
 
 
-def test_a_killed_worker_fails_its_trial_alone_and_a_retry_goes_on_from_its_checkpoint(
+def progressed(share: float) -> Callable[[list[Trial]], bool]:
+    return lambda trials: iterations_of(trials) > share * 6 * 20
+
+
+def test_a_killed_worker_costs_its_trial_one_attempt(undisturbed: Study, tmp_path: Path) -> None:
+    study = create_study(SPEC, tmp_path)
+    driver = start_driver(study)
+    wait_until(study, driver, progressed(0.2))
+    worker_of(driver).kill()
+
+    assert driver.wait() == 0, log_of(study)
+
+    assert_same(study, undisturbed)
+    (lost,) = [(execution, failure) for execution, state, failure in executions_of(study) if state is State.FAIL]
+    assert (lost[1] or "").startswith("worker lost: ActorDiedError: ")
+    again = [execution for execution, _, _ in executions_of(study) if execution.trial == lost[0].trial]
+    assert [execution.attempt for execution in again] == [1, 2]
+    assert again[1].resume_from is not None
+
+
+def executions_of(study: Study) -> list:
+    return study._ledger.executions(1)
+
+
+def test_stopped_and_interrupted_drivers_leave_nothing_running_and_a_checkpoint_of_the_last_iteration(
     undisturbed: Study, tmp_path: Path
 ) -> None:
     study = create_study(SPEC, tmp_path)
-    driver = start_driver(study)
-    wait_until(study, driver, all_have_a_checkpoint)
-    workers = psutil.Process(driver.pid).children(recursive=True)
-    next(worker for worker in workers if "ExecutionTrainable" in " ".join(worker.cmdline())).kill()
-    assert driver.wait() == 0, (study.folder / "driver.log").read_text()
+    for end, share in (("stop", 0.1), (signal.SIGINT, 0.3), (signal.SIGTERM, 0.5)):
+        driver = start_driver(study, "resume")
+        wait_until(study, driver, progressed(share))
+        if end == "stop":
+            assert study.stop(timeout_s=120.0)
+        else:
+            driver.send_signal(end)
+        assert (driver.wait(timeout=120) == 0) == (end == "stop"), log_of(study)
+        assert study.holder is None
+        counts = study.status().counts
+        assert (counts[State.RUNNING], counts[State.FAIL]) == (0, 0)
+        before = {trial.number: trial.seed_runs[0].iterations for trial in study.trials}
+        last = {execution.trial: (execution, failure) for execution, _, failure in executions_of(study)}
+        for number, (execution, failure) in last.items():
+            if failure == "interrupted":
+                folder = Path(study.checkpoints) / f"t{number:04d}"
+                assert (folder / f"a{execution.attempt}-i{before[number]:06d}").exists()
 
-    (failed,) = [trial for trial in study.trials if trial.state is State.FAIL]
-    assert failed.failure is not None
-    assert failed.failure.startswith("ActorDiedError: ")
-    assert study.status().counts[State.COMPLETE] == 2
+    finish(study, "resume")
 
-    assert start_driver(study, "retry").wait() == 0, (study.folder / "driver.log").read_text()
-
+    assert "as `lagsweep stop` asks" in log_of(study)
     assert_same(study, undisturbed)
-    second = study._ledger.executions(1, trial=failed.number)[1][0]
-    assert (second.attempt, second.resume_from is not None) == (2, True)
 
 
-def test_an_interrupted_driver_leaves_nothing_running_and_goes_on_later(undisturbed: Study, tmp_path: Path) -> None:
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    with scratch_folder() as folder:
+        head = {"num_cpus": 0, "temp_dir": str(folder), "object_store_memory": 100 * 2**20, "include_dashboard": False}
+        cluster = Cluster(initialize_head=True, head_node_args=head)
+        yield cluster
+        cluster.shutdown()
+
+
+def test_a_lost_node_costs_its_trial_one_attempt(cluster: Cluster, undisturbed: Study, tmp_path: Path) -> None:
+    nodes = [cluster.add_node(num_cpus=1, object_store_memory=100 * 2**20) for _ in range(2)]
     study = create_study(SPEC, tmp_path)
-    driver = start_driver(study)
-    wait_until(study, driver, lambda trials: iterations_of(trials) > 20)
-    driver.send_signal(signal.SIGINT)
+    driver = start_driver(study, RAY_ADDRESS=cluster.address)
+    wait_until(study, driver, progressed(0.2))
 
-    assert driver.wait(timeout=120) != 0
-    log = (study.folder / "driver.log").read_text()
-    assert "Stopping after the running iterations" in log
-    assert "KeyboardInterrupt" in log
-    status = study.status()
-    assert status.holder is None
-    assert status.counts[State.RUNNING] == status.counts[State.FAIL] == 0
-    assert status.counts[State.WAITING] > 0
-    interrupted = [execution for execution, _, failure in study._ledger.executions(1) if failure == "interrupted"]
-    assert interrupted
-    before = {trial.number: trial.seed_runs[0].iterations for trial in study.trials}
+    cluster.remove_node(nodes[0], allow_graceful=False)
 
-    assert start_driver(study).wait() == 0, (study.folder / "driver.log").read_text()
-
+    assert driver.wait() == 0, log_of(study)
     assert_same(study, undisturbed)
-    # A graceful end leaves a checkpoint of the very iteration that was reported last.
-    for execution, _, _ in study._ledger.executions(1):
-        if execution.attempt == 2 and execution.trial in {first.trial for first in interrupted}:
-            assert execution.resume_from is not None
-            assert execution.resume_from.endswith(f"a1-i{before[execution.trial]:06d}")
+    assert any((failure or "").startswith("worker lost: ") for _, _, failure in executions_of(study))
+
+
+def test_a_study_outlives_a_restart_of_its_postgresql(
+    undisturbed: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with postgres_server() as server:
+        monkeypatch.setenv("LAGSWEEP_LEDGER", server.create_database())
+        study = create_study(SPEC, tmp_path)
+        driver = start_driver(study)
+        wait_until(study, driver, progressed(0.2))
+        server.stop()
+        server.start()
+
+        assert driver.wait() == 0, log_of(study)
+
+        assert "The ledger's database does not answer" in log_of(study)
+        assert_same(study, undisturbed)
+        study._ledger.close()
