@@ -28,8 +28,8 @@ def to_dataframe(trials: Sequence[Trial], costs: Sequence[str]) -> "pd.DataFrame
 
     Returns:
         Columns `number`, `arm`, one for each searched parameter, `state`, `return`, `return_low`, `return_high`,
-        `<cost>`, `<cost>_low`, `<cost>_high` for each cost, `feasible`, `failure`; low and high are the ends of the
-        95 % interval over seeds.
+        `<cost>`, `<cost>_low`, `<cost>_high` for each cost, `feasible`, `failure`, `continued`; low and high are the
+        ends of the 95 % interval over seeds.
     """
     import pandas as pd
 
@@ -49,7 +49,7 @@ def _row(trial: Trial, params: Sequence[str], costs: Sequence[str]) -> dict[str,
     row |= _ends("return", trial.mean_return)
     for name in costs:
         row |= _ends(name, (trial.mean_cost or {}).get(name))
-    return row | {"feasible": trial.feasible, "failure": trial.failure}
+    return row | {"feasible": trial.feasible, "failure": trial.failure, "continued": trial.continued}
 
 
 def _ends(name: str, interval: Interval | None) -> dict[str, float | None]:

@@ -1,10 +1,11 @@
-"""Commands that show the studies of a storage folder: list, status, trials, best."""
+"""Commands that show the studies of a storage folder: list, status, watch, logs, trials, best, export."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sweeps.cli.logs import logs
 from sweeps.cli.options import NameArgument, StorageOption, load
 from sweeps.cli.output import (
     Document,
@@ -17,6 +18,7 @@ from sweeps.cli.output import (
     show_rows,
 )
 from sweeps.cli.results import short, show, write
+from sweeps.cli.watch import watch
 from sweeps.errors import ExitCode
 from sweeps.records import State, Trial
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:  # SQLAlchemy, and later Ray and MLflow: only what a command n
 
 def register(app: typer.Typer) -> None:
     """Adds the commands of this module."""
-    for command in (list_, status, trials, best):
+    for command in (list_, status, watch, logs, trials, best, export):
         app.command(command.__name__.rstrip("_"))(command)
 
 
@@ -76,6 +78,24 @@ def best(name: NameArgument, storage: StorageOption = None, output: DocumentOpti
         typer.echo(_name_best(trial))
 
 
+def export(
+    name: NameArgument,
+    target: Annotated[str, typer.Argument(help="Optuna storage: a file, or a URL such as postgresql://…")],
+    storage: StorageOption = None,
+    output: DocumentOption = Document.TABLE,
+) -> None:
+    """Write a study as Optuna's, one an arm, for optuna-dashboard; what an earlier export wrote there is replaced."""
+    from sweeps.study.export import export_to_optuna
+    from sweeps.tracking.store import without_credentials
+
+    url = target if "://" in target else f"sqlite:///{Path(target).absolute()}"
+    names = export_to_optuna(load(name, storage), url)
+    if output == "json":
+        show_json({"storage": url, "studies": names})
+    else:
+        typer.echo(f"{', '.join(names)} in {without_credentials(target)}; optuna-dashboard shows them")
+
+
 def finish(study: "Study", output: Output, report: bool) -> None:
     """Shows what a run gave, and ends with the exit code that says how it went."""
     written = write(study) if report else None
@@ -123,7 +143,12 @@ def _row(trial: Trial, costs: list[str]) -> dict[str, Any]:
         row["λ" if len(costs) == 1 else f"λ {cost}"] = sum(last) / len(last) if last else None
     row["return"] = format_interval(trial.mean_return)
     row |= {cost: format_interval((trial.mean_cost or {}).get(cost)) for cost in costs}
-    return row | {"feasible": trial.feasible, "state": trial.failure or trial.state.value}
+    return row | {"feasible": trial.feasible, "state": _state(trial)}
+
+
+def _state(trial: Trial) -> str:
+    """How a trial stands; a continued one is not the run that its whole budget would have given at once."""
+    return (trial.failure or trial.state.value) + (" (continued)" if trial.continued else "")
 
 
 def _write_params(trial: Trial) -> str:

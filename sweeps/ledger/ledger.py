@@ -140,7 +140,13 @@ class Ledger:
 
     @survives_outages
     def trials(
-        self, study: int, *, number: int | None = None, arm: str | None = None, with_seeds: bool = True
+        self,
+        study: int,
+        *,
+        number: int | None = None,
+        arm: str | None = None,
+        state: State | None = None,
+        with_seeds: bool = True,
     ) -> list[Trial]:
         """Trials of a study with their seed runs, by number.
 
@@ -148,6 +154,7 @@ class Ledger:
             study: Key of the study.
             number: Only this one.
             arm: Only those of this arm.
+            state: Only those that stand there.
             with_seeds: Whether to read their seed runs too, which are most of the work.
 
         Returns:
@@ -156,10 +163,11 @@ class Ledger:
         chosen = select(*TRIAL_COLUMNS).where(trials.c.study == study).order_by(trials.c.number)
         runs = select(*SEED_RUN_COLUMNS).where(seed_runs.c.study == study)
         runs = runs.order_by(seed_runs.c.trial, seed_runs.c.position)
-        if number is not None:
-            chosen, runs = chosen.where(trials.c.number == number), runs.where(seed_runs.c.trial == number)
-        if arm is not None:
-            chosen = chosen.where(trials.c.arm == arm)
+        wanted = {trials.c.number: number, trials.c.arm: arm, trials.c.state: None if state is None else state.value}
+        conditions = [column == value for column, value in wanted.items() if value is not None]
+        if conditions:
+            numbers = select(trials.c.number).where(trials.c.study == study, *conditions)
+            chosen, runs = chosen.where(*conditions), runs.where(seed_runs.c.trial.in_(numbers))
         by_trial: defaultdict[int, list[SeedRun]] = defaultdict(list)
         with reading(self.engine).begin() as connection:
             trial_rows = connection.execute(chosen).all()

@@ -223,13 +223,13 @@ class Study:
         Raises:
             StudyBusyError: If another process drives the study.
         """
-        from sweeps.running.checkpoint_place import remove_all
+        from sweeps.running.checkpoint_place import place_of
         from sweeps.tracking.removal import remove_experiment
         from sweeps.tracking.store import find_store
 
         with self._driving():
             remove_experiment(find_store(self.storage), self.name)
-            remove_all(self.checkpoints)
+            place_of(self.checkpoints).clear()
             delete_study(self._ledger, self._row.id)
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -259,6 +259,10 @@ class Study:
     def trials(self) -> list[Trial]:
         """All trials by number, as they stand now."""
         return self._ledger.trials(self._row.id)
+
+    def select_trials(self, state: State, *, with_seeds: bool = True) -> list[Trial]:
+        """The trials that stand in a state, by number; without their seed runs the fastest."""
+        return self._ledger.trials(self._row.id, state=state, with_seeds=with_seeds)
 
     @property
     def best_trial(self) -> Trial:

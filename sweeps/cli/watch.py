@@ -1,0 +1,142 @@
+"""`lagsweep watch`: a running study, live, from any terminal that reaches its ledger."""
+
+import json
+import sys
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sweeps.cli.options import NameArgument, StorageOption, load
+from sweeps.cli.output import Document, DocumentOption, format_interval
+from sweeps.records import State, Trial
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from sweeps.study.watch import View
+
+_MOST_LINES = 12
+_WORDS = {
+    State.COMPLETE: "complete",
+    State.RUNNING: "running",
+    State.WAITING: "waiting",
+    State.PRUNED: "pruned",
+    State.FAIL: "failed",
+}
+
+
+def watch(
+    name: NameArgument,
+    interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 2.0,
+    storage: StorageOption = None,
+    output: DocumentOption = Document.TABLE,
+) -> None:
+    """Watch a study that another process runs, until that ends; Ctrl-C leaves it running. JSON: one line a look."""
+    from rich.console import Console
+    from rich.live import Live
+
+    from sweeps.study.watch import Watcher
+
+    watcher = Watcher(load(name, storage))
+    try:
+        if output == "json" or not sys.stdout.isatty():
+            while _print(view := watcher.look(), output):
+                time.sleep(interval)
+        else:
+            with Live(console=Console(), auto_refresh=False) as live:
+                while _show(live, view := watcher.look()):
+                    time.sleep(interval)
+    except KeyboardInterrupt:
+        return
+    if output == "table":
+        typer.echo(_ending(view))
+
+
+def render(view: "View") -> "RenderableType":
+    """The live view: states, a bar, speed, the best trial, what trains and what failed."""
+    from rich.console import Group
+    from rich.markup import escape
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    status = view.status
+    bar = ProgressBar(total=max(1, status.env_steps_total), completed=status.env_steps, width=40)
+    lines: list[RenderableType] = [Text.assemble((status.name, "bold"), f"  {_states(view)}"), bar, Text(_speed(view))]
+    if status.best is not None:
+        lines.append(Text(_best(status.best)))
+    if view.running:
+        table = Table(box=None, pad_edge=False)
+        for column in ("trial", "progress", "return", "cost", "λ"):
+            table.add_column(column, justify="left" if column == "trial" else "right")
+        budget = status.env_steps_total / max(1, sum(status.counts.values()))
+        for trial in view.running[:_MOST_LINES]:
+            table.add_row(*(escape(cell) for cell in _cells(trial, budget)))
+        lines.append(table)
+        if len(view.running) > _MOST_LINES:
+            lines.append(Text(f"… and {len(view.running) - _MOST_LINES} more"))
+    for cause, number in list(view.failures.items())[:_MOST_LINES]:
+        lines.append(Text(f"{number} failed: {cause}", style="red", overflow="ellipsis", no_wrap=True))
+    return Group(*lines)
+
+
+def _show(live: object, view: "View") -> bool:
+    from rich.live import Live
+
+    assert isinstance(live, Live)
+    live.update(render(view), refresh=True)
+    return _goes_on(view)
+
+
+def _print(view: "View", output: Document) -> bool:
+    if output == "json":
+        typer.echo(json.dumps(view.to_dict()))
+    else:
+        typer.echo(f"{view.status.name}: {_states(view)}; {_speed(view)}")
+    sys.stdout.flush()
+    return _goes_on(view)
+
+
+def _goes_on(view: "View") -> bool:
+    return view.status.holder is not None
+
+
+def _ending(view: "View") -> str:
+    if view.status.is_finished:
+        return f"{view.status.name} is finished: `lagsweep report {view.status.name}`"
+    return f"nobody runs {view.status.name}: `lagsweep resume {view.status.name}` goes on"
+
+
+def _states(view: "View") -> str:
+    counts = view.status.counts
+    return ", ".join(f"{counts[state]:,} {word}" for state, word in _WORDS.items() if counts.get(state)) or "no trials"
+
+
+def _speed(view: "View") -> str:
+    status = view.status
+    done = f"{status.env_steps:,} of {status.env_steps_total:,} env steps"
+    if not view.env_steps_per_s:
+        return done
+    left = "" if view.seconds_left is None else f", about {timedelta(seconds=round(view.seconds_left))} left"
+    return f"{done}, {view.env_steps_per_s:,.0f} a second{left}"
+
+
+def _best(trial: Trial) -> str:
+    costs = ", ".join(f"{name} {format_interval(cost)}" for name, cost in (trial.mean_cost or {}).items())
+    return f"best feasible: trial {trial.number}, return {format_interval(trial.mean_return)}, {costs}"
+
+
+def _cells(trial: Trial, budget: float) -> tuple[str, ...]:
+    """A running trial: means over its seeds."""
+    runs = trial.seed_runs
+    share = sum(run.env_steps for run in runs) / max(1.0, budget)
+    returns = [run.mean_return for run in runs if run.mean_return is not None]
+    costs = [sum(run.mean_cost.values()) for run in runs if run.mean_cost]
+    multipliers = [sum(run.multiplier.values()) for run in runs if run.multiplier]
+    params = " ".join(
+        f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}" for name, value in trial.params.items()
+    )
+    means = (f"{sum(values) / len(values):.3g}" if values else "–" for values in (returns, costs, multipliers))
+    return (f"{trial.number} {trial.arm} {params}".rstrip(), f"{share:.0%}", *means)
