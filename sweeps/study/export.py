@@ -51,7 +51,8 @@ def _export_arm(study: "Study", name: str, arm: Arm, trials: list[Trial], storag
     exported = f"{study.name}/{name}"
     if exported in there:
         optuna.delete_study(study_name=exported, storage=storage)
-    objectives = arm.search.objectives if isinstance(arm.search, OptunaSearch) else {"return": "maximize"}
+    maximize_return: dict[str, Any] = {"return": "maximize"}
+    objectives = arm.search.objectives if isinstance(arm.search, OptunaSearch) else maximize_return
     target = optuna.create_study(study_name=exported, storage=storage, directions=list(objectives.values()))
     target.set_user_attr("objectives", list(objectives))
     target.set_user_attr("spec_sha256", study.spec.sha256)
