@@ -4,8 +4,9 @@ import heapq
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+from algorithms.parameters import SACParameters
 from environments.tasks import Path as EnvPath
 from environments.tasks import find_task
 from sweeps.errors import SpecError
@@ -104,7 +105,7 @@ def make_plan(
     Raises:
         SpecError: If the task's environments cannot be built.
     """
-    environment, saves_state = probe_environment(spec, env_path)
+    probe = probe_environment(spec, env_path)
     runs = {name: planned_runs(spec, name) for name in spec.arms}
     seconds = {
         name: [speed.trial_seconds(run, len(spec.seed_list)) for run in of_arm] if speed else None
@@ -118,7 +119,7 @@ def make_plan(
         study=spec.name,
         sha256=spec.sha256,
         task=find_task(spec.task).env_id,
-        environment=environment,
+        environment=probe.kind,
         horizon=find_task(spec.task).horizon,
         arms=arms,
         seeds=spec.seed_list,
@@ -131,7 +132,7 @@ def make_plan(
         duration_s=None
         if speed is None or every_second is None
         else speed.start_s + makespan(every_second, concurrent),
-        notes=tuple(_notes(spec, runs, saves_state)),
+        notes=tuple(_notes(spec, runs, probe)),
     )
 
 
@@ -201,7 +202,23 @@ def _middle(where: Range | Choices) -> Any:
     return round(middle) if where.type == "int" else middle
 
 
-def probe_environment(spec: StudySpec, env_path: EnvPath) -> tuple[str, bool]:
+class Probe(NamedTuple):
+    """What one environment of a study shows.
+
+    Attributes:
+        kind: Which implementation steps it.
+        saves_state: Whether it saves its state.
+        observation_size: Entries of an observation.
+        action_size: Entries of an action.
+    """
+
+    kind: str
+    saves_state: bool
+    observation_size: int
+    action_size: int
+
+
+def probe_environment(spec: StudySpec, env_path: EnvPath) -> Probe:
     """Builds one environment, which shows that the task can be built and has the costs that are limited.
 
     Args:
@@ -209,7 +226,7 @@ def probe_environment(spec: StudySpec, env_path: EnvPath) -> tuple[str, bool]:
         env_path: Which environments.
 
     Returns:
-        The kind of the environments, and whether they save their state.
+        What it shows.
 
     Raises:
         SpecError: If they cannot be built.
@@ -222,16 +239,37 @@ def probe_environment(spec: StudySpec, env_path: EnvPath) -> tuple[str, bool]:
         place = "cost_limit" if "cost_names" in str(error) else "task"
         raise SpecError(f"{spec.task} cannot be built: {error}", code="environment", path=(place,)) from error
     try:
-        return batch.kind, batch.saves_state
+        return Probe(batch.kind, batch.saves_state, batch.observation_size, batch.action_size)
     finally:
         batch.close()
 
 
-def _notes(spec: StudySpec, runs: dict[str, list[RunSpec]], saves_state: bool) -> list[str]:
+def replay_bytes(run: RunSpec, probe: Probe, num_seeds: int) -> int:
+    """Bytes of the replay buffers of a trial when they are full, in memory and in a checkpoint; 0 for PPO.
+
+    Args:
+        run: Its configuration.
+        probe: Of its environments.
+        num_seeds: Seeds that train together.
+
+    Returns:
+        Bytes, without the last observations of ended episodes.
+    """
+    if not isinstance(run.parameters, SACParameters):
+        return 0
+    kept = min(run.parameters.buffer_size, trained_steps(run))
+    per_step = 4 * (probe.observation_size + probe.action_size + len(run.cost_limits) + 1) + 2
+    return kept * per_step * num_seeds
+
+
+def _notes(spec: StudySpec, runs: dict[str, list[RunSpec]], probe: Probe) -> list[str]:
     notes: list[str] = []
-    if not saves_state:
+    if not probe.saves_state:
         notes.append("a continued trial restarts its episodes: these environments cannot save their state")
     every_run = [run for of_arm in runs.values() for run in of_arm]
+    replay = max(replay_bytes(run, probe, len(spec.seed_list)) for run in every_run)
+    if replay:
+        notes.append(f"replay buffers take up to {replay / 2**20:,.0f} MiB of memory a trial, and of disk a checkpoint")
     over = max(trained_steps(run) - run.env_steps for run in every_run)
     if over:
         notes.append(f"whole iterations are run: up to {over:,} env steps more than env_steps")

@@ -63,7 +63,7 @@ def drive(
     spec, folder = study.spec, study.folder
     if writer.usurps:
         detach(folder / SPOOL_NAME)
-    tags = {"env_kind": probe_environment(spec, env_path)[0]}  # before Ray starts
+    tags = {"env_kind": probe_environment(spec, env_path).kind}  # before Ray starts
     trials = writer.ledger.trials(writer.study)
     finished = [trial for trial in trials if trial.state.is_finished]
     unfinished = {trial.number for trial in trials if not trial.state.is_finished}

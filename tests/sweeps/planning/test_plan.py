@@ -9,7 +9,7 @@ import pytest
 
 from sweeps.errors import SpecError
 from sweeps.planning.calibration import shorten
-from sweeps.planning.plan import make_plan, makespan, planned_runs
+from sweeps.planning.plan import make_plan, makespan, planned_runs, probe_environment, replay_bytes
 from sweeps.planning.speed import GivenRate, MeasuredSpeed, num_iterations
 from sweeps.spec import StudySpec
 
@@ -176,3 +176,34 @@ def test_the_speed_is_measured_with_the_real_algorithm_and_without_ray():
     assert 1e-6 < gradient_step_s < 1.0
     assert start_s >= 0.0
     assert build_s > 0.0
+
+
+def test_the_memory_of_replay_buffers_is_stated_as_it_is() -> None:
+    """What the plan computes without torch is what the buffers take."""
+    from algorithms.sac_lagrangian.replay import ReplayBuffer
+
+    spec = study(
+        algorithm="sac_lagrangian",
+        hyperparameters={"preset": "smoke", "num_envs": 2, "buffer_size": 3_000},
+        env_steps=10_000,
+        arms={"ga": {"lagrangian": {"update": "ga"}}},
+    )
+    probe = probe_environment(spec, "auto")
+    buffer = ReplayBuffer(1_500, len(spec.seed_list), 2, probe.observation_size, probe.action_size, num_costs=1)
+    assert replay_bytes(spec.resolve("ga", {}), probe, len(spec.seed_list)) == 1_500 * buffer.bytes_per_step
+    assert any(note.startswith("replay buffers take up to") for note in make_plan(spec, cores=1, speed=None).notes)
+    assert replay_bytes(study().resolve("ga", {}), probe, 1) == 0
+
+
+def test_sac_is_priced_by_its_rounds_after_the_random_steps() -> None:
+    speed = MeasuredSpeed(start_s=10.0, build_s=3.0, env_step_s=0.001, gradient_step_s=0.01, num_seeds=2)
+    rounds = {"steps_per_iteration": 500, "train_every": 10, "gradient_steps": 3, "learning_starts": 200}
+    spec = study(
+        algorithm="sac_lagrangian",
+        hyperparameters={"preset": "smoke", **rounds},
+        env_steps=1_100,
+        arms={"ga": {"lagrangian": {"update": "ga"}}},
+    )
+    run = spec.resolve("ga", {})
+    # Three iterations are 1 500 steps: 2 · 1 500 · 0.001 s, and (1 500 − 200) / 10 · 3 gradient steps of 0.01 s.
+    assert speed.trial_seconds(run, 2) == pytest.approx(3.0 + 3.0 + 390 * 0.01)

@@ -26,7 +26,8 @@ def as_json(value: object) -> object:
 
 
 def test_the_studies_that_are_promised_are_there():
-    promised = {"demo", "pid-gains-circle1", *(f"lambda-profile-{task.lower()}" for task in PAPER_TASKS)}
+    profiles = {f"lambda-profile-{task.lower()}" for task in PAPER_TASKS}
+    promised = {"demo", "pid-gains-circle1", "sac-lagrangian-circle1", "sac-lagrangian-goal1", *profiles}
     assert promised <= {file.stem for file in FILES}
 
 
@@ -37,7 +38,7 @@ def test_a_shipped_study_loads_and_plans_under_its_files_name(file: Path):
     plan = make_plan(spec, cores=2, speed=GivenRate(1_000.0))
     assert plan.trials >= 2
     assert plan.duration_s is not None
-    assert plan.notes == ()
+    assert [note for note in plan.notes if not note.startswith("replay buffers take")] == []
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
