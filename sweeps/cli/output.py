@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # only a table needs rich
 
 _OUTPUT = "lagsweep.output"
 _PIPE_WIDTH = 200
+_MOST_TABLE_ROWS = 500  # rich takes a second for some thousands, and nobody reads so many in a frame
 
 
 class Output(StrEnum):
@@ -80,6 +81,8 @@ def show_rows(rows: Sequence[Mapping[str, Any]], output: Output | Document, titl
         writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+    elif len(rows) > _MOST_TABLE_ROWS:
+        _show_plain(rows)
     elif rows:
         show_table(_table(rows, title))
     else:
@@ -112,6 +115,14 @@ def show_table(table: "Table") -> None:
     from rich.console import Console
 
     Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH).print(table, highlight=False)
+
+
+def _show_plain(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Prints a long table as aligned text, a line a row, which also suits `grep` and `less`."""
+    lines = [[str(name) for name in rows[0]], *([_cell(value) for value in row.values()] for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    text = "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+    typer.echo(text)
 
 
 def _table(rows: Sequence[Mapping[str, Any]], title: str | None) -> "Table":

@@ -58,13 +58,18 @@ def render(view: "View") -> "RenderableType":
     """The live view: states, a bar, speed, the best trial, what trains and what failed."""
     from rich.console import Group
     from rich.markup import escape
+    from rich.padding import Padding
     from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text
 
     status = view.status
     bar = ProgressBar(total=max(1, status.env_steps_total), completed=status.env_steps, width=40)
-    lines: list[RenderableType] = [Text.assemble((status.name, "bold"), f"  {_states(view)}"), bar, Text(_speed(view))]
+    lines: list[RenderableType] = [
+        Text.assemble((status.name, "bold"), f"  {_states(view)}"),
+        Padding(bar, 0),
+        Text(_speed(view)),
+    ]
     if status.best is not None:
         lines.append(Text(_best(status.best)))
     if view.running:

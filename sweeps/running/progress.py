@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -159,8 +160,9 @@ class Progress:
             row = (mean_return, _named(running.cost, ".1f"), _named(running.multiplier, ".3g"))
             table.add_row(Text(f"{number} {running.name}"), f"{running.share:.0%}", *row)
         bar = ProgressBar(total=max(1, self.env_steps_total), completed=self._done, width=40)
+        whole = Padding(bar, 0)  # a bar alone does not end its line
         head = Text.assemble((self._study, "bold"), f"  {self._states()}  {self._speed()}")
-        return Group(head, bar, table) if self._running else Group(head, bar)
+        return Group(head, whole, table) if self._running else Group(head, whole)
 
     def _move(self, old: State, new: State) -> None:
         self._counts[old] -= 1

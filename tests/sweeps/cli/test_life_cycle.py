@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from sweeps.cli import app
+from sweeps.cli.output import Output, show_rows
 from sweeps.ledger import SeedProgress, Writer, driving
 from sweeps.records import Interval
 from sweeps.spec import StudySpec
@@ -198,3 +199,11 @@ def test_export_names_the_studies_that_it_wrote(study: Study, tmp_path: Path) ->
     assert shown.exit_code == 0, shown.output
     assert shown.stdout.startswith("profile/fixed in ")
     assert (tmp_path / "optuna.db").exists()
+
+
+def test_a_long_table_is_aligned_text_with_a_line_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+    show_rows([{"trial": n, "return": None if n else 0.123456} for n in range(1001)], Output.TABLE)
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:3] == ["trial  return", "0      0.1235", "1      –"]
+    assert (lines[-1], len(lines)) == ("1,000  –", 1002)
