@@ -14,6 +14,7 @@ from ray.rllib.utils.annotations import override
 from ray.rllib.utils.checkpoints import Checkpointable
 from torch import Tensor
 
+from algorithms.errors import NonFiniteError
 from algorithms.functional.squashed_gaussian import split_outputs
 from algorithms.rollout import Episodes, EpisodeSums, join_episodes
 from algorithms.sac_lagrangian.networks import StackedSoftActorCritic
@@ -40,6 +41,9 @@ class ReplayEnvRunner(SeedEnvRunner):
 
         Returns:
             The transitions; unfinished episodes go on in the next ones.
+
+        Raises:
+            NonFiniteError: If an action of a seed's policy is not finite.
         """
         parameters, size = self._settings.parameters, self.env.action_size
         steps: int = parameters.train_every // parameters.num_envs
@@ -64,7 +68,15 @@ class ReplayEnvRunner(SeedEnvRunner):
         outputs = module.policy_outputs(observations.to(module.policies.device)).cpu()
         mean, log_std = split_outputs(outputs)
         noise = torch.stack([torch.randn(self._num_envs, size, generator=g) for g in self._generators])
-        return torch.tanh(torch.addcmul(mean, noise, log_std.exp()))
+        actions = torch.tanh(torch.addcmul(mean, noise, log_std.exp()))
+        finite = torch.isfinite(actions).flatten(1).all(1)
+        if not finite.all():
+            seeds = [self._seeds[int(index)] for index in (~finite).nonzero()]
+            raise NonFiniteError(
+                f"the policies of seeds {seeds} gave actions that are not finite after {self.env_steps} env steps; "
+                "lower actor_lr, critic_lr or grad_clip, or check the task's rewards and costs"
+            )
+        return actions
 
     def follow(self, networks: StackedSoftActorCritic) -> None:
         """Acts with these networks' policies from now on, sharing their memory.
