@@ -8,72 +8,49 @@ Axes: S seeds, O observation entries, A action entries. The folder is also an ML
 """
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict
-from safetensors.numpy import load_file, save_file
 
-from sweeps.errors import NotFoundError, SpecError
+from sweeps.errors import NotFoundError
+from sweeps.policy_files import (
+    DESCRIPTION_NAME,
+    WEIGHTS_NAME,
+    Floats,
+    PolicyDescription,
+    PolicyError,
+    read_policy,
+    save_policy,
+)
 
-Floats = NDArray[np.floating[Any]]
+if TYPE_CHECKING:
+    from sweeps.evaluation import Choice, Evaluation
 
-WEIGHTS_NAME = "policy.safetensors"
-DESCRIPTION_NAME = "policy.json"
-FORMAT_VERSION = 1
+__all__ = [
+    "DESCRIPTION_NAME",
+    "WEIGHTS_NAME",
+    "Policy",
+    "PolicyDescription",
+    "PolicyError",
+    "load_policies",
+    "load_policy",
+    "save_policy",
+]
 
 _ACTIVATIONS = {"tanh": np.tanh, "relu": lambda x: np.maximum(x, 0.0)}
 
 
-class PolicyDescription(BaseModel):
-    """What a policy is and where it comes from.
-
-    Attributes:
-        version: Version of the format.
-        study: The study's name.
-        trial: The trial's number.
-        arm: Its arm.
-        task: The task it was trained on.
-        algorithm: The algorithm.
-        params: What identifies the trial's configuration.
-        seeds: The S seeds, in the order of the tensors.
-        seed: The one that acts unless another is asked for: the best that keeps its limits.
-        cost_limits: Cost name → limit, undiscounted cost per episode.
-        returns: Final return of each seed.
-        costs: Cost name → final cost of each seed.
-        activation: Between the layers.
-        squash: How the network's output becomes an action in [−1, 1]: clipped or by tanh; unbounded entries of an
-            action are neither clipped nor scaled.
-        observation_clip: Normalized observations lie within ± this many standard deviations; None: not clipped.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    version: int = FORMAT_VERSION
-    study: str
-    trial: int
-    arm: str
-    task: str
-    algorithm: str
-    params: dict[str, Any]
-    seeds: tuple[int, ...]
-    seed: int
-    cost_limits: dict[str, float]
-    returns: tuple[float, ...]
-    costs: dict[str, tuple[float, ...]]
-    activation: Literal["tanh", "relu"]
-    squash: Literal["clip", "tanh"]
-    observation_clip: float | None
-
-
 class Policy:
-    """The policy of one seed; acts without noise.
+    """The policy of one seed.
 
     Attributes:
         description: What it is.
         seed: Whose policy it is.
+        choice: What speaks for it, where it was chosen by `Study.best_policy`.
     """
+
+    choice: "Choice | None" = None
 
     def __init__(self, description: PolicyDescription, tensors: dict[str, Floats], seed: int | None = None) -> None:
         self.description = description
@@ -82,10 +59,12 @@ class Policy:
             known = ", ".join(str(known) for known in description.seeds)
             raise NotFoundError(f"no policy of seed {self.seed}; known: {known}.", code="no-seed")
         row = description.seeds.index(self.seed)
+        self._tensors = tensors
         own = {name: tensor[row] for name, tensor in tensors.items() if not name.startswith("action")}
         depth = sum(name.endswith(".weight") for name in own)
         self._layers = [(own[f"layer{i}.weight"], own[f"layer{i}.bias"]) for i in range(depth)]
         self._mean, self._std = own["observation_mean"], own["observation_std"]
+        self._log_std = own.get("log_std")
         self._low, self._high = tensors["action_low"], tensors["action_high"]
 
     @property
@@ -93,17 +72,18 @@ class Policy:
         """O, the number of entries of an observation."""
         return int(self._mean.shape[0])
 
-    def act(self, observation: ArrayLike) -> NDArray[np.float64]:
-        """Chooses actions, the most likely ones.
+    def act(self, observation: ArrayLike, noise: np.random.Generator | None = None) -> NDArray[np.float64]:
+        """Chooses actions.
 
         Args:
             observation: `[O]` or `[N, O]`; as the environment gives them.
+            noise: Draws the noise with which the policy explored; None takes the most likely actions.
 
         Returns:
             `[A]` or `[N, A]` float64, within the environment's bounds.
 
         Raises:
-            ValueError: If the last axis is not O.
+            ValueError: If the last axis is not O, or noise is asked for and the file has no `log_std`.
         """
         hidden = np.asarray(observation, dtype=np.float64)
         if hidden.ndim == 0 or hidden.shape[-1] != self.observation_size:
@@ -115,7 +95,86 @@ class Policy:
         for weight, bias in self._layers[:-1]:
             hidden = activation(hidden @ weight + bias)
         weight, bias = self._layers[-1]
-        return self._to_environment(hidden @ weight + bias)
+        output = hidden @ weight + bias
+        if noise is not None:
+            output = output + noise.standard_normal(output.shape) * np.exp(self._known_log_std())
+        return self._to_environment(output)
+
+    def evaluate(self, episodes: int = 100, *, explore: bool = False) -> "Evaluation":
+        """Runs the policy in held-out episodes of its task.
+
+        Args:
+            episodes: How many, ≥ 1.
+            explore: Whether it acts with exploration noise.
+
+        Returns:
+            Return and cost of each episode.
+        """
+        from sweeps.evaluation import evaluate  # Numba and MuJoCo: only where something steps
+
+        return evaluate(self, episodes, explore=explore)
+
+    def export(self, path: str | Path) -> Path:
+        """Writes this one policy, apart from those of other seeds.
+
+        Args:
+            path: A folder for `policy.safetensors` and `policy.json`, which `load_policy` reads; or a file `….pt` for
+                a TorchScript module that maps observations `[N, O]` float32 to actions `[N, A]`, which runs without
+                Lagsweep (`torch.jit.load`).
+
+        Returns:
+            The path.
+        """
+        target = Path(path)
+        if target.suffix == ".pt":
+            from sweeps.torchscript import save_torchscript  # torch takes seconds to import
+
+            save_torchscript(self, target)
+            return target
+        row = self.description.seeds.index(self.seed)
+        own = {n: t if n.startswith("action") else t[row : row + 1] for n, t in self._tensors.items()}
+        alone = self.description.model_copy(
+            update={
+                "seeds": (self.seed,),
+                "seed": self.seed,
+                "returns": self.description.returns[row : row + 1],
+                "costs": {name: costs[row : row + 1] for name, costs in self.description.costs.items()},
+            }
+        )
+        save_policy(target, alone, own)
+        return target
+
+    def render(self, path: str | Path, *, episodes: int = 1, steps: int | None = None, seed: int | None = None) -> Path:
+        """Records the policy in its task's own environment, rendered by MuJoCo over EGL, without a screen.
+
+        Args:
+            path: The video, `….mp4`.
+            episodes: Episodes, one after the other, ≥ 1.
+            steps: Steps of an episode that are shown; None: all.
+            seed: Of the first episode's environment; None takes a held-out one.
+
+        Returns:
+            The path.
+
+        Raises:
+            PolicyError: If the task has nothing to render, or rendering fails; says why.
+        """
+        from sweeps.rendering import render
+
+        return render(self, Path(path), episodes=episodes, steps=steps, seed=seed)
+
+    def layers(self) -> list[tuple[Floats, Floats]]:
+        """Weights `[inputs, outputs]` and biases `[outputs]` from the first layer to the last."""
+        return list(self._layers)
+
+    def scales(self) -> dict[str, Floats]:
+        """`mean` and `std` `[O]` of observations, `low` and `high` `[A]` of actions."""
+        return {"mean": self._mean, "std": self._std, "low": self._low, "high": self._high}
+
+    def _known_log_std(self) -> Floats:
+        if self._log_std is None:
+            raise ValueError("`log_std` must be in the policy's file to act with noise, but it is not.")
+        return self._log_std
 
     def _to_environment(self, output: Floats) -> NDArray[np.float64]:
         bounded = np.isfinite(self._low) & np.isfinite(self._high)
@@ -123,21 +182,6 @@ class Policy:
         squashed = np.tanh(output) if self.description.squash == "tanh" else np.clip(output, -1.0, 1.0)
         scaled = squashed * (high - low) / 2.0 + (high + low) / 2.0
         return np.where(bounded, scaled, output)
-
-
-def save_policy(folder: Path, description: PolicyDescription, tensors: dict[str, Floats]) -> None:
-    """Writes the policies of a trial's seeds.
-
-    Args:
-        folder: Where to; made where it does not exist.
-        description: What they are.
-        tensors: `layer<i>.weight` `[S, inputs, outputs]` and `layer<i>.bias` `[S, outputs]` from the first layer to the
-            last, whose outputs are the A means; `observation_mean` and `observation_std` `[S, O]`; `action_low` and
-            `action_high` `[A]`, the environment's bounds; anything else `[S, …]` is kept for who reads the file.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, folder / WEIGHTS_NAME)
-    (folder / DESCRIPTION_NAME).write_text(description.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 def load_policy(folder: str | Path, seed: int | None = None) -> Policy:
@@ -152,21 +196,23 @@ def load_policy(folder: str | Path, seed: int | None = None) -> Policy:
 
     Raises:
         NotFoundError: If there is none in the folder, or none of this seed.
+        PolicyError: If a file is damaged, or is something else.
         SpecError: If a newer version wrote it.
     """
-    path = Path(folder)
-    if not (path / DESCRIPTION_NAME).exists() or not (path / WEIGHTS_NAME).exists():
-        raise NotFoundError(
-            f"`a policy is {DESCRIPTION_NAME} and {WEIGHTS_NAME}` must hold, but {path} has not both.", code="no-policy"
-        )
-    description = PolicyDescription.model_validate_json((path / DESCRIPTION_NAME).read_bytes())
-    if description.version > FORMAT_VERSION:
-        raise SpecError(
-            f"`version <= {FORMAT_VERSION}` must hold, but the policy in {path} has version {description.version}.",
-            code="newer-version",
-            help="read it with the version of lagsweep that wrote it",
-        )
-    return Policy(description, load_file(path / WEIGHTS_NAME), seed)
+    return Policy(*read_policy(folder), seed)
+
+
+def load_policies(folder: str | Path) -> list[Policy]:
+    """Reads the policies of every seed; see `load_policy`.
+
+    Args:
+        folder: A folder that `save_policy` wrote.
+
+    Returns:
+        One a seed, in the order of the file.
+    """
+    description, tensors = read_policy(folder)
+    return [Policy(description, tensors, seed) for seed in description.seeds]
 
 
 class _PyfuncPolicy:

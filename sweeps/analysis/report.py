@@ -86,7 +86,7 @@ def write_report(
     exhibits = study_exhibits(results, smoothing)
     moved = movements(results.spec, results.trials, results.rows)
     findings = tuple(finding_lines(moved, {trial.number: named(trial) for trial in results.trials}))
-    page = study_page(results, exhibits, findings, _provenance(study.folder / SPOOL_NAME))
+    page = study_page(results, exhibits, findings, provenance_of(study))
     folder.mkdir(parents=True, exist_ok=True)
     files = [path for exhibit in exhibits for path in exhibit.save(folder)]
     figures = tuple(path for path in files if path.suffix != ".csv")
@@ -101,7 +101,7 @@ def write_report(
     table = trials_table(results).to_rich(f"{results.spec.name}: {results.spec.task}")
     report = Report(folder, table, best_line(results), missing_lines(results), findings, figures, tuple(files), html)
     if publish_files:
-        _publish(study.folder, report.files, tracker)
+        add_to_mlflow(study.folder, report.files, tracker)
     return report
 
 
@@ -118,13 +118,27 @@ def frame(page: str) -> str:
     return f'<iframe title="Lagsweep report" srcdoc="{escaped}" style="width: 100%; height: 48rem; border: 0"></iframe>'
 
 
-def _provenance(spool: Path) -> dict[str, str]:
-    """Tags of the last start of the study: commit and versions."""
-    starts = [event for event in read_events(spool) if isinstance(event, StudyStarted)]
+def provenance_of(study: ReportedStudy) -> dict[str, str]:
+    """Commit and versions of a study's last start.
+
+    Args:
+        study: The study.
+
+    Returns:
+        Word → value; empty before the first start.
+    """
+    starts = [event for event in read_events(study.folder / SPOOL_NAME) if isinstance(event, StudyStarted)]
     return {name.removeprefix(TAG): value for name, value in starts[-1].tags.items()} if starts else {}
 
 
-def _publish(folder: Path, files: Sequence[Path], tracker: Tracker | None) -> None:
+def add_to_mlflow(folder: Path, files: Sequence[Path], tracker: Tracker | None = None) -> None:
+    """Adds files to a study in MLflow; warns where MLflow does not answer.
+
+    Args:
+        folder: The study's folder.
+        files: The files.
+        tracker: The study's open tracker, or None.
+    """
     if tracker is not None:
         for path in files:
             tracker.artifact(path)

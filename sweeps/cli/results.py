@@ -1,11 +1,11 @@
-"""Commands about what studies found: report, compare."""
+"""Commands about what studies found: report, compare, policy."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from sweeps.cli.options import StorageOption, load
+from sweeps.cli.options import NameArgument, StorageOption, load
 from sweeps.cli.output import Document, DocumentOption, Output, OutputOption, show_json, show_rows, show_table
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ SmoothOption = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Adds the commands of this module."""
-    for command in (report, compare):
+    for command in (report, compare, policy):
         app.command(command.__name__)(command)
 
 
@@ -65,6 +65,38 @@ def compare(
     folder = out or Path("comparison")
     comparison.write(folder)
     typer.echo(f"page: {short(folder.absolute() / 'comparison.html')}")
+
+
+def policy(
+    name: NameArgument,
+    storage: StorageOption = None,
+    episodes: Annotated[int, typer.Option(min=2, help="Held-out episodes of each evaluation.")] = 50,
+    cost_limit: Annotated[
+        float | None, typer.Option(min=0.0, help="Limit of the deployment; default: that of training.")
+    ] = None,
+    explore: Annotated[bool, typer.Option(help="Judge policies with exploration noise.")] = False,
+    export: Annotated[Path | None, typer.Option(help="Write it: a folder, or a TorchScript file ….pt.")] = None,
+    render: Annotated[Path | None, typer.Option(help="Record an episode as a video ….mp4.")] = None,
+    output: DocumentOption = Document.TABLE,
+) -> None:
+    """Choose the policy to deploy by held-out episodes; export or render it. Needs no Ray."""
+    study = load(name, storage)
+    limits = None if cost_limit is None else dict.fromkeys(study.spec.cost_limits, cost_limit)
+    chosen = study.best_policy(episodes=episodes, cost_limits=limits, explore=explore)
+    choice = chosen.choice
+    assert choice is not None
+    files = [chosen.export(export)] if export else []
+    if render is not None:
+        from sweeps.analysis.report import add_to_mlflow
+
+        files.append(chosen.render(render))
+        add_to_mlflow(study.folder, files[-1:])
+    if output == "json":
+        show_json(choice.to_dict() | {"files": [str(file) for file in files]})
+        return
+    show_rows(choice.rows(), output, f"{name}: trial {chosen.description.trial}, seed {chosen.seed}")
+    for file in files:
+        typer.echo(f"written: {short(file.absolute())}")
 
 
 def write(study: "Study", smoothing: float | None = None) -> "Report":

@@ -23,6 +23,8 @@ from sweeps.trial_table import best_of, to_dataframe
 if TYPE_CHECKING:
     import pandas as pd
 
+    from sweeps.policy import Policy
+
 
 class Study:
     """A study in a storage folder; get one by `create_study` or `load_study`.
@@ -280,6 +282,50 @@ class Study:
                 help="raise the cost limit, search larger multipliers, or train longer",
             )
         return self._trial(best.number)
+
+    def best_policy(
+        self,
+        *,
+        episodes: int = 50,
+        cost_limits: Mapping[str, float] | None = None,
+        explore: bool = False,
+        require_feasible: bool = True,
+    ) -> "Policy":
+        """The policy to deploy: of the best trial's seeds the best return that surely keeps the limits.
+
+        Each seed's policy runs the same held-out episodes; see `sweeps.evaluation.choose`. Needs no Ray.
+
+        Args:
+            episodes: Episodes of each evaluation, ≥ 2.
+            cost_limits: Limits of the deployment; None takes those of training. Larger ones leave a margin.
+            explore: Whether policies are judged with exploration noise.
+            require_feasible: Whether to refuse when none surely keeps the limits.
+
+        Returns:
+            The policy; its `choice` holds the evaluations, with and without noise.
+
+        Raises:
+            NotFoundError: If no policy was exported yet: no feasible trial, or its driver has not ended.
+            NoFeasibleTrial: If no policy surely keeps the limits and one must.
+        """
+        from sweeps.evaluation import choose  # MuJoCo: only where something steps
+        from sweeps.policy import load_policies
+
+        choice = choose(
+            load_policies(self.folder / "policy"),
+            episodes=episodes,
+            cost_limits=cost_limits,
+            explore=explore,
+            require_feasible=require_feasible,
+        )
+        choice.policy.choice = choice
+        return choice.policy
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows it: how it stands and its trials."""
+        from sweeps.analysis.notebook import study_html
+
+        return study_html(self)
 
     def trials_dataframe(self) -> "pd.DataFrame":
         """One row a trial.

@@ -12,11 +12,13 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
 from sweeps.cli import app
 from sweeps.ledger import SeedProgress, driving
+from sweeps.policy import PolicyDescription, save_policy
 from sweeps.records import Interval
 from sweeps.spec import StudySpec
 from sweeps.study import Study, create_study
@@ -268,3 +270,33 @@ def test_studies_are_compared_and_the_page_is_named(tmp_path: Path):
     refused = lagsweep("compare", "profile", "else", "--storage", tmp_path)
     assert refused.exit_code == 2
     assert "task (analytic/ring, analytic/bandit)" in refused.stderr
+
+
+def test_the_policy_to_deploy_is_shown_and_exported(tmp_path: Path):
+    study = finished(tmp_path, [(20.0, 18.0), (15.0, 10.0), (9.0, 4.0)])
+    missing = lagsweep("policy", "profile", "--storage", tmp_path)
+    assert missing.exit_code == 3
+    assert "no-policy" in missing.stderr or "policy.json" in missing.stderr
+    seeds, entries = (0, 1), 8
+    told = PolicyDescription(
+        study="profile", trial=1, arm="fixed", task="analytic/ring", algorithm="ppo_lagrangian", params={}, seeds=seeds,
+        seed=0, cost_limits={"cost": 12.0}, returns=(1.0, 1.0), costs={"cost": (1.0, 1.0)}, activation="tanh",
+        squash="clip", observation_clip=None,
+    )  # fmt: skip
+    tensors = {"layer0.weight": np.zeros((2, entries, 1)), "layer0.bias": np.array([[-1.0], [1.0]])}
+    tensors |= {"observation_mean": np.zeros((2, entries)), "observation_std": np.ones((2, entries))}
+    tensors |= {"log_std": np.zeros((2, 1)), "action_low": np.array([-1.0]), "action_high": np.array([1.0])}
+    save_policy(study.folder / "policy", told, tensors)
+    command = ("policy", "profile", "--storage", tmp_path, "--episodes", "4", "--cost-limit", "1000")
+    shown = lagsweep(*command, "--export", tmp_path / "out")
+    assert shown.exit_code == 0, shown.output
+    assert "greedy" in shown.stdout
+    assert "exploring" in shown.stdout
+    assert f"written: {tmp_path / 'out'}" in shown.stdout
+    data = json.loads(lagsweep(*command, "--output", "json").stdout)
+    assert data["feasible"]
+    assert len(data["greedy"]["returns"]) == 4
+    assert set(data["candidates"]) == {"0", "1"}
+    assert data["seed"] == 1  # it goes around the ring, through cells that cost; seed 0 stays where nothing does
+    strict = lagsweep(*command[:-1], "0", "--output", "json")
+    assert json.loads(strict.stdout)["seed"] == 0

@@ -1,0 +1,135 @@
+"""The two files of a policy: numbers as safetensors, words as JSON; reading them runs no code of theirs."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from sweeps.errors import NotFoundError, SpecError, SweepError
+
+Floats = NDArray[np.floating[Any]]
+
+WEIGHTS_NAME = "policy.safetensors"
+DESCRIPTION_NAME = "policy.json"
+FORMAT_VERSION = 1
+
+
+class PolicyDescription(BaseModel):
+    """What a policy is and where it comes from.
+
+    Attributes:
+        version: Version of the format.
+        study: The study's name.
+        trial: The trial's number.
+        arm: Its arm.
+        task: The task it was trained on.
+        algorithm: The algorithm.
+        params: What identifies the trial's configuration.
+        seeds: The S seeds, in the order of the tensors.
+        seed: The one that acts unless another is asked for: the best that keeps its limits.
+        cost_limits: Cost name → limit, undiscounted cost per episode.
+        returns: Final return of each seed.
+        costs: Cost name → final cost of each seed.
+        activation: Between the layers.
+        squash: How the network's output becomes an action in [−1, 1]: clipped or by tanh; unbounded entries of an
+            action are neither clipped nor scaled.
+        observation_clip: Normalized observations lie within ± this many standard deviations; None: not clipped.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: int = FORMAT_VERSION
+    study: str
+    trial: int
+    arm: str
+    task: str
+    algorithm: str
+    params: dict[str, Any]
+    seeds: tuple[int, ...]
+    seed: int
+    cost_limits: dict[str, float]
+    returns: tuple[float, ...]
+    costs: dict[str, tuple[float, ...]]
+    activation: Literal["tanh", "relu"]
+    squash: Literal["clip", "tanh"]
+    observation_clip: float | None
+
+
+class PolicyError(SweepError, ValueError):
+    """A policy's files are not those that were written."""
+
+
+def save_policy(folder: Path, description: PolicyDescription, tensors: dict[str, Floats]) -> None:
+    """Writes the policies of a trial's seeds.
+
+    Args:
+        folder: Where to; made where it does not exist.
+        description: What they are.
+        tensors: `layer<i>.weight` `[S, inputs, outputs]` and `layer<i>.bias` `[S, outputs]` from the first layer to the
+            last, whose outputs are the A means; `observation_mean` and `observation_std` `[S, O]`; `action_low` and
+            `action_high` `[A]`, the environment's bounds; anything else `[S, …]` is kept for who reads the file.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, folder / WEIGHTS_NAME)
+    (folder / DESCRIPTION_NAME).write_text(description.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def read_policy(folder: str | Path) -> tuple[PolicyDescription, dict[str, Floats]]:
+    """Reads and checks both files.
+
+    Args:
+        folder: A folder that `save_policy` wrote.
+
+    Returns:
+        What it is, and its tensors.
+
+    Raises:
+        NotFoundError: If there is none in the folder.
+        PolicyError: If a file is damaged, or is something else.
+        SpecError: If a newer version wrote it.
+    """
+    path = Path(folder)
+    if not (path / DESCRIPTION_NAME).exists() or not (path / WEIGHTS_NAME).exists():
+        raise NotFoundError(
+            f"`a policy is {DESCRIPTION_NAME} and {WEIGHTS_NAME}` must hold, but {path} has not both.", code="no-policy"
+        )
+    try:
+        description = PolicyDescription.model_validate_json((path / DESCRIPTION_NAME).read_bytes())
+        tensors = load_file(path / WEIGHTS_NAME)
+    except (ValidationError, SafetensorError) as error:
+        reason = str(error).splitlines()[0]
+        raise PolicyError(
+            f"`{DESCRIPTION_NAME} and {WEIGHTS_NAME} are as written` must hold, but in {path}: {reason}.",
+            code="damaged-policy",
+            help="export it again from its study",
+        ) from None
+    if description.version > FORMAT_VERSION:
+        raise SpecError(
+            f"`version <= {FORMAT_VERSION}` must hold, but the policy in {path} has version {description.version}.",
+            code="newer-version",
+            help="read it with the version of lagsweep that wrote it",
+        )
+    _check(description, tensors, path)
+    return description, tensors
+
+
+def _check(description: PolicyDescription, tensors: dict[str, Floats], path: Path) -> None:
+    """Refuses tensors that do not fit together, before they surprise an `act`."""
+    depth = sum(name.endswith(".weight") for name in tensors)
+    names = {f"layer{i}.{part}" for i in range(depth) for part in ("weight", "bias")}
+    wanted = {*names, "observation_mean", "observation_std", "action_low", "action_high"}
+    missing = sorted(wanted - tensors.keys()) if depth else ["layer0.weight"]
+    seeds = len(description.seeds)
+    wrong = sorted(n for n, t in tensors.items() if not n.startswith("action") and (t.ndim < 2 or len(t) != seeds))
+    not_finite = sorted(n for n, t in tensors.items() if not n.startswith("action") and not np.isfinite(t).all())
+    for told, which in (
+        ("misses", missing),
+        ("has another number of seeds in", wrong),
+        ("is not finite in", not_finite),
+    ):
+        if which:
+            raise PolicyError(f"the policy in {path} {told} {', '.join(which)}.", code="damaged-policy")

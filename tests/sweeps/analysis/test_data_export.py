@@ -1,0 +1,65 @@
+"""An export holds every row, and its dictionary every column."""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+
+from sweeps.analysis.data_export import export_data
+from sweeps.records import State
+from tests.sweeps.analysis.studies import ITERATIONS, finished_study
+
+ARMS = {
+    "fixed": {"lagrangian": {"update": "fixed"}, "search": {"kind": "grid", "multiplier": [0.0, 1.0]}},
+    "net": {"lagrangian": {"update": "ga"}, "search": {"kind": "grid", "hidden_sizes": [[8, 8]]}},
+}
+
+
+@pytest.fixture
+def study(tmp_path):
+    return finished_study(
+        tmp_path, ARMS, lambda arm, params: (20.0, 40.0), state=lambda n: State.FAIL if n == 1 else State.COMPLETE
+    )
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+def test_everything_recorded_is_there(study, tmp_path, form):
+    files = export_data(study, tmp_path / "out", form)
+    assert {path.name for path in files} == {
+        f"{name}.{form}" for name in ("trials", "seeds", "rows", "episodes")
+    } | {"spec.yaml", "dictionary.md", "origin.json"}  # fmt: skip
+    read = pd.read_parquet if form == "parquet" else pd.read_csv
+    tables = {name: read(tmp_path / "out" / f"{name}.{form}") for name in ("trials", "seeds", "rows", "episodes")}
+    assert tables["trials"]["state"].tolist() == ["COMPLETE", "FAIL", "COMPLETE"]
+    assert tables["trials"]["return"].tolist()[0] == 21.0
+    assert tables["trials"]["param/hidden_sizes"].tolist()[2] == "8, 8"
+    assert tables["trials"]["failure"].tolist()[1] == "RuntimeError: lost"
+    assert len(tables["seeds"]) == 9
+    assert len(tables["rows"]) == len(tables["episodes"]) == 3 * (2 * ITERATIONS + ITERATIONS // 2)
+    last = tables["episodes"].query("trial == 0 and seed == 2").iloc[-1]
+    assert (last["return"], last["cost/cost"]) == (22.0, 42.0)
+
+
+def test_every_column_stands_in_the_dictionary(study, tmp_path):
+    export_data(study, tmp_path / "out")
+    text = (tmp_path / "out" / "dictionary.md").read_text()
+    for name in ("trials", "seeds", "rows", "episodes"):
+        section = re.search(rf"## {name}\n(.*?)\n## ", text, re.S).group(1)
+        known = {re.sub("<.*>", "", column) for column in re.findall(r"^\| `([^`]+)`", section, re.M)}
+        for column in pd.read_parquet(tmp_path / "out" / f"{name}.parquet").columns:
+            plain = re.sub("_(low|high)$", "", column)
+            assert plain in known or plain.split("/")[0] + "/" in known, (name, column)
+
+
+def test_the_origin_says_what_failed_and_where_it_comes_from(study, tmp_path):
+    export_data(study, tmp_path / "out")
+    told = json.loads((tmp_path / "out" / "origin.json").read_text())
+    assert (told["failures"], told["commit"], told["versions"]) == ("1", "c0ffee", "torch 9.9")
+    assert told["spec SHA-256"] == study.spec.sha256
+    assert (tmp_path / "out" / "spec.yaml").read_text() == study.spec.to_yaml()
+
+
+def test_an_unknown_form_is_refused(study, tmp_path):
+    with pytest.raises(ValueError, match="parquet"):
+        export_data(study, tmp_path, "xlsx")
