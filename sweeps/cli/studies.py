@@ -1,7 +1,7 @@
 """Commands that show the studies of a storage folder: list, status, watch, logs, trials, best, export."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -80,16 +80,38 @@ def best(name: NameArgument, storage: StorageOption = None, output: DocumentOpti
 
 def export(
     name: NameArgument,
-    target: Annotated[str, typer.Argument(help="Optuna storage: a file, or a URL such as postgresql://…")],
+    target: Annotated[
+        str, typer.Argument(help="A folder; for optuna a storage: a file, or a URL such as postgresql://…")
+    ],
     storage: StorageOption = None,
+    form: Annotated[
+        Literal["optuna", "parquet", "csv"],
+        typer.Option("--format", help="An Optuna storage, or all recorded data with a dictionary of its columns."),
+    ] = "optuna",
     output: DocumentOption = Document.TABLE,
 ) -> None:
-    """Write a study as Optuna's, one an arm, for optuna-dashboard; what an earlier export wrote there is replaced."""
+    """Write a study as Optuna's, one an arm, for optuna-dashboard, or all its data as Parquet or CSV.
+
+    What an earlier export wrote there is replaced.
+    """
+    if form == "optuna":
+        _export_to_optuna(load(name, storage), target, output)
+        return
+    from sweeps.analysis.data_export import export_data
+
+    files = export_data(load(name, storage), Path(target), form)
+    if output == "json":
+        show_json({"files": [str(file) for file in files]})
+    else:
+        typer.echo(f"{', '.join(file.name for file in files)} in {short(Path(target).absolute())}")
+
+
+def _export_to_optuna(study: "Study", target: str, output: Document) -> None:
     from sweeps.study.export import export_to_optuna
     from sweeps.tracking.store import without_credentials
 
     url = target if "://" in target else f"sqlite:///{Path(target).absolute()}"
-    names = export_to_optuna(load(name, storage), url)
+    names = export_to_optuna(study, url)
     if output == "json":
         show_json({"storage": url, "studies": names})
     else:

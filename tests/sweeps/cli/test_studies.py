@@ -300,3 +300,12 @@ def test_the_policy_to_deploy_is_shown_and_exported(tmp_path: Path):
     assert data["seed"] == 1  # it goes around the ring, through cells that cost; seed 0 stays where nothing does
     strict = lagsweep(*command[:-1], "0", "--output", "json")
     assert json.loads(strict.stdout)["seed"] == 0
+
+
+def test_all_data_are_exported_with_their_dictionary(tmp_path: Path):
+    finished(tmp_path, [(20.0, 18.0), (15.0, 10.0), (9.0, 4.0)])
+    result = lagsweep("export", "profile", tmp_path / "out", "--format", "csv", "--storage", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert f"dictionary.md, origin.json in {tmp_path / 'out'}" in result.stdout
+    with (tmp_path / "out" / "trials.csv").open(encoding="utf-8") as file:
+        assert [row["return"] for row in csv.DictReader(file)] == ["20.0", "15.0", "9.0"]
