@@ -13,13 +13,14 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from sqlalchemy import and_, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from sweeps.errors import StudyBusyError, SweepError
 from sweeps.ledger.database import writing
 from sweeps.ledger.errors import StaleWriterError
 from sweeps.ledger.holder import Holder, holder_of, this_process
 from sweeps.ledger.ledger import Ledger, StudyRow
-from sweeps.ledger.outage import DRIVER_PATIENCE_S
+from sweeps.ledger.outage import DRIVER_PATIENCE_S, survives_outages
 from sweeps.ledger.tables import lease
 from sweeps.ledger.writer import LEASE_S, Writer
 
@@ -56,8 +57,8 @@ def driving(
         with _renewing(writer, renewal_s):
             yield writer
     finally:
-        ledger.patience_s = before
         _give_back(writer)
+        ledger.patience_s = before
 
 
 def _take(ledger: Ledger, study: StudyRow, lease_s: float) -> Writer:
@@ -86,7 +87,7 @@ def _renewing(writer: Writer, every_s: float) -> Generator[None]:
                 writer.renew()
             except StaleWriterError:
                 return  # the writer says so to whoever writes next
-            except SweepError as error:
+            except (SweepError, SQLAlchemyError) as error:  # a file that stayed locked; the next renewal may do
                 logger.warning("The lease could not be renewed: %s", error)
 
     thread = threading.Thread(target=renew, name="lagsweep-lease", daemon=True)
@@ -98,6 +99,7 @@ def _renewing(writer: Writer, every_s: float) -> Generator[None]:
         thread.join(timeout=10.0)
 
 
+@survives_outages
 def _give_back(writer: Writer) -> None:
     mine = and_(lease.c.study == writer.study, lease.c.token == writer.token)
     with writing(writer.ledger.engine).begin() as connection:

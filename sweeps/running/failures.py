@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ray import cloudpickle
-from ray.exceptions import NodeDiedError, RayActorError, WorkerCrashedError
+from ray.exceptions import RayActorError
 from ray.tune.experiment import Trial as TuneTrial
 
 _COLOR = re.compile(r"\x1b\[[0-9;]*m")
-
-_LOST = (RayActorError, NodeDiedError, WorkerCrashedError)
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ def failure_of(trial: TuneTrial) -> Failure:
     error = getattr(error, "cause", None) or error
     lines = str(error).strip().splitlines()
     cause = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
-    return Failure(cause, said or cause, worker_lost=isinstance(error, _LOST))
+    return Failure(cause, said or cause, worker_lost=isinstance(error, RayActorError))
 
 
 def _read(path: Path) -> str:
