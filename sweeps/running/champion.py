@@ -36,21 +36,17 @@ def export_champion(
         params: What identifies the trial's configuration.
 
     Returns:
-        The folder of the policy, or None where no good checkpoint is left of the trial's best seed, or its algorithm
-        has no policies to export.
+        The folder of the policy, or None where no good checkpoint is left of the trial's best seed.
     """
     run = spec.resolve(best.arm, best.params)
-    if not isinstance(run.parameters, PPOParameters):
-        return None
     seed = best_seed(best.seed_runs, run.cost_limits)
     trained = [execution.seeds for execution in executions if seed in execution.seeds]
     for seeds in dict.fromkeys(reversed(trained)):
         store = CheckpointStore(trial_folder(checkpoints, best.number), seeds)
         checkpoint = store.load()
         if checkpoint is not None:
-            clip = OBSERVATION_CLIP if run.parameters.normalize_observations else None
-            description = _description(spec, run, best, seeds, seed, params, clip)
-            save_policy(folder / FOLDER, description, _tensors(run, run.parameters, checkpoint.algorithm))
+            description = _description(spec, run, best, seeds, seed, params)
+            save_policy(folder / FOLDER, description, _tensors(run, checkpoint.algorithm))
             store.release()
             return folder / FOLDER
     return None
@@ -83,16 +79,21 @@ def best_seed(seed_runs: Iterable[SeedRun], limits: Mapping[str, float]) -> int:
     return max((seed_run for seed_run in seed_runs if seed_run.mean_cost is not None), key=rank).seed
 
 
-def _tensors(run: RunSpec, parameters: PPOParameters, checkpoint: Path) -> dict[str, Any]:
+def _tensors(run: RunSpec, checkpoint: Path) -> dict[str, Any]:
     # torch and RLlib take seconds to import: only where a policy is written
-    from algorithms.ppo_lagrangian.policies import checkpoint_policies
+    from algorithms.ppo_lagrangian import policies as ppo
+    from algorithms.sac_lagrangian import policies as sac
 
     with_bounds = make_batch(run.task, num_envs=1, seeds=[0], cost_names=tuple(run.cost_limits))
-    low, high = with_bounds.action_low, with_bounds.action_high
+    low, high, inputs = with_bounds.action_low, with_bounds.action_high, with_bounds.observation_size
     with_bounds.close()
-    policies = checkpoint_policies(
-        checkpoint, parameters.hidden_sizes, len(low), normalized=parameters.normalize_observations
-    )
+    parameters = run.parameters
+    if isinstance(parameters, PPOParameters):
+        policies = ppo.checkpoint_policies(
+            checkpoint, parameters.hidden_sizes, len(low), normalized=parameters.normalize_observations
+        )
+    else:
+        policies = sac.checkpoint_policies(checkpoint, parameters.hidden_sizes, inputs, len(low))
     return {**policies, "action_low": low, "action_high": high}
 
 
@@ -103,8 +104,9 @@ def _description(
     seeds: tuple[int, ...],
     seed: int,
     params: Mapping[str, Any],
-    observation_clip: float | None,
 ) -> PolicyDescription:
+    is_ppo = isinstance(run.parameters, PPOParameters)
+    is_clipped = isinstance(run.parameters, PPOParameters) and run.parameters.normalize_observations
     by_seed = {seed_run.seed: seed_run for seed_run in best.seed_runs}
     return PolicyDescription(
         study=spec.name,
@@ -118,7 +120,7 @@ def _description(
         cost_limits=run.cost_limits,
         returns=tuple(by_seed[each].mean_return or 0.0 for each in seeds),
         costs={name: tuple((by_seed[each].mean_cost or {})[name] for each in seeds) for name in run.cost_limits},
-        activation="tanh",
-        squash="clip",
-        observation_clip=observation_clip,
+        activation="tanh" if is_ppo else "relu",
+        squash="clip" if is_ppo else "tanh",
+        observation_clip=OBSERVATION_CLIP if is_clipped else None,
     )
