@@ -1,11 +1,11 @@
 """Tracking: requests, seconds and memory of Lagsweep's tracker and of Ray's MLflowLoggerCallback, on the same rows.
 
-    python -m benchmarks.tracking [--trials 1000] [--results 100] [--metrics 30] [--ray-trials 1] [--ray-results 20]
+    python -m benchmarks.tracking [--trials 1000] [--sent-trials 1000] [--results 100] [--ray-results 20]
 
 A real `mlflow server` on SQLite serves both, each client in a process of its own. Ray's callback takes one request a
-metric, hours for the whole, so that it gets its first trials and results only; requests are counted a result. Lagsweep
-gets every row: its time a result is what the training path pays, its seconds are what its thread needs to send the
-backlog. The same path is then timed while nobody listens, the server hangs and the disk is full.
+metric, hours for the whole, so that it gets the first results of one trial only; requests are counted a result.
+Lagsweep tracks every trial once while nobody listens, which times the training path and fills the spool, and
+`--sent-trials` of them to the server. The same path is then timed while the server hangs and while the disk is full.
 """
 
 import argparse
@@ -134,24 +134,27 @@ def call_back(uri: str, trials: int, results: int, metrics: int) -> dict[str, An
     }
 
 
-def endure(trouble: str, results: int, metrics: int) -> dict[str, float]:
-    """Time of the training path in trouble."""
+def endure(trouble: str, trials: int, results: int, metrics: int) -> dict[str, Any]:
+    """Time of the training path, and memory, in trouble."""
     import mlflow  # noqa: F401
 
     with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as listener:
         port = 9 if trouble == "nobody listens" else listener.getsockname()[1]  # which takes calls and never answers
         tracker = Tracker(Path(folder), f"http://127.0.0.1:{port}", None, "trouble", "name: trouble\n", {})
+        before = peak_mib()
         tracker.start()
-        tracker.trial_started(trial_of(0))
         seconds: list[float] = []
         with full_disk(Path(folder) / "spool.jsonl") if trouble == "full disk" else contextlib.nullcontext():
-            for row in rows_of(0, results, metrics):
-                call = time.perf_counter()
-                tracker.rows([row])
-                seconds.append(time.perf_counter() - call)
-                time.sleep(0.001)  # so that the shipper meets the trouble meanwhile
+            for number in range(trials):
+                tracker.trial_started(trial_of(number))
+                for row in rows_of(number, results, metrics):
+                    call = time.perf_counter()
+                    tracker.rows([row])
+                    seconds.append(time.perf_counter() - call)
         tracker.close(timeout_s=0.0)
-    return times(seconds)
+        size = (Path(folder) / "spool.jsonl").stat().st_size / _MIB
+    memory = {"peak_mib_beyond_imports": peak_mib() - before, "spool_mib": size}
+    return {"results": len(seconds), **times(seconds), **{name: round(value, 1) for name, value in memory.items()}}
 
 
 @contextlib.contextmanager
@@ -197,9 +200,9 @@ def main() -> None:
     """Runs the benchmark, prints a table and writes results/tracking.json."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=1000)
+    parser.add_argument("--sent-trials", type=int, default=1000)
     parser.add_argument("--results", type=int, default=100)
     parser.add_argument("--metrics", type=int, default=30)
-    parser.add_argument("--ray-trials", type=int, default=1)
     parser.add_argument("--ray-results", type=int, default=20)
     options = parser.parse_args()
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
@@ -207,12 +210,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as storage:
         server = start(Path(storage), Address(port=5100))
         try:
-            ray = alone(call_back, server.url, options.ray_trials, options.ray_results, options.metrics)
-            ours = alone(track, server.url, options.trials, options.results, options.metrics)
+            ray = alone(call_back, server.url, 1, options.ray_results, options.metrics)
+            print(f"Ray's callback: {ray['requests']} requests in {ray['seconds_until_sent']:.1f} s", flush=True)
+            ours = alone(track, server.url, options.sent_trials, options.results, options.metrics)
+            print(f"Lagsweep: {ours['requests']} requests in {ours['seconds_until_sent']:.1f} s", flush=True)
         finally:
             stop(Path(storage), server)
-    troubles = ("nobody listens", "server hangs", "full disk")
-    trouble = {name: alone(endure, name, 1000, options.metrics) for name in troubles}
+    sizes = {"nobody listens": options.trials, "server hangs": 10, "full disk": 10}
+    trouble = {name: alone(endure, name, trials, options.results, options.metrics) for name, trials in sizes.items()}
     table = Table("", "results", "requests", "a result", "seconds", "mean µs on the path", "p99 µs", "MiB")
     for name, side in (("Lagsweep", ours), ("Ray's callback", ray)):
         path = side["on_training_path"]
@@ -224,7 +229,9 @@ def main() -> None:
     ratio = ray["requests_per_result"] / ours["requests_per_result"]
     console.print(f"{ratio:.0f} times fewer requests a result")
     for name, path in trouble.items():
-        console.print(f"{name}: {path['mean_us']:.0f} µs a result, p99 {path['p99_us']:.0f} µs")
+        console.print(
+            f"{name}: {path['mean_us']:.0f} µs a result, p99 {path['p99_us']:.0f} µs ({path['results']} results)"
+        )
     measured = {"metrics": options.metrics, "lagsweep": ours, "ray_callback": ray, "fewer_requests": round(ratio, 1)}
     console.print(f"written: {write_result('tracking', {**measured, 'path_in_trouble': trouble})}")
 
