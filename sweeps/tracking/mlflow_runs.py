@@ -151,9 +151,10 @@ class MlflowRuns:
 
     def _start_study(self, event: StudyStarted) -> None:
         experiment = self._runs.experiment(event.study)
-        self._client.set_experiment_tag(experiment, "mlflow.note.content", run_content.study_note(event))
         self._close_open_runs(event.time)
         run = self._run(RunKey(), event.time)
+        for name, value in run_content.experiment_tags(event, experiment, run).items():
+            self._client.set_experiment_tag(experiment, name, value)
         self._runs.set_status(run, "RUNNING", _milliseconds(event.time))
         self._client.log_batch(run, tags=_tags(self._tags_of(RunKey())))
         self._client.log_text(run, event.spec_yaml, "spec.yaml")

@@ -10,23 +10,13 @@ from mlflow.models import Model
 from mlflow.tracking import MlflowClient
 
 from sweeps.policy import DESCRIPTION_NAME, WEIGHTS_NAME
-from sweeps.tracking.run_content import TAG
+from sweeps.tracking.run_content import TAG, model_name
 
 CHAMPION = "champion"
 """Alias of the version that is the study's best policy so far."""
 
 _ARTIFACT = "policy"
 _SHA256 = f"{TAG}policy_sha256"
-
-
-def model_name(study: str) -> str:
-    """Name of a study's registered model.
-
-    Examples:
-        >>> model_name("pid-gains")
-        'lagsweep-pid-gains'
-    """
-    return f"lagsweep-{study}"
 
 
 def register_champion(client: MlflowClient, study: str, run: str, policy: Path, trial: int) -> None:

@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from sweeps.records import Interval, ResultRow, SeedRun, Trial
 from sweeps.tracking.events import StudyStarted
@@ -129,6 +130,8 @@ def trial_tags(trial: Trial) -> dict[str, str]:
     tags = {f"{TAG}state": str(trial.state), "mlflow.note.content": _trial_note(trial)}
     if trial.feasible is not None:
         tags[f"{TAG}feasible"] = str(trial.feasible).lower()
+    if trial.continued:
+        tags[f"{TAG}continued"] = "true"
     return tags | _failure(trial.failure)
 
 
@@ -175,16 +178,45 @@ def seed_metrics(seed_run: SeedRun) -> dict[str, float]:
     return finite(values | {_cost_key(name): value for name, value in (seed_run.mean_cost or {}).items()})
 
 
-def study_note(study: StudyStarted) -> str:
-    """The description of the study's experiment: the study file.
+def experiment_tags(study: StudyStarted, experiment: str, run: str) -> dict[str, str]:
+    """What MLflow's pages say about the study's experiment.
 
     Args:
         study: The study's start.
+        experiment: The experiment's id.
+        run: Id of the study's own run.
 
     Returns:
-        Markdown, at most about 15 000 characters.
+        The kind of pages that MLflow opens, and the description: Markdown with links within them and the study file,
+        at most about 15 000 characters.
     """
-    return f"Lagsweep study **{study.study}**\n\n```yaml\n{study.spec_yaml[:_MAX_NOTE].rstrip()}\n```\n"
+    # MLflow need not guess what the experiment is about, and does not take it for one about language models.
+    return {"mlflow.experimentKind": "custom_model_development", "mlflow.note.content": _note(study, experiment, run)}
+
+
+def _note(study: StudyStarted, experiment: str, run: str) -> str:
+    runs = f"#/experiments/{experiment}/runs"
+    trials = quote("tags.`lagsweep.kind` = 'trial'")
+    feasible = quote("tags.`lagsweep.feasible` = 'true'")
+    links = {
+        "trials": f"{runs}?searchFilter={trials}",
+        "feasible trials": f"{runs}?searchFilter={feasible}",
+        "study file, report, provenance": f"{runs}/{run}/artifacts",
+        "best policy": f"#/models/{model_name(study.study)}",
+    }
+    listed = " · ".join(f"[{text}]({target})" for text, target in links.items())
+    spec = study.spec_yaml[:_MAX_NOTE].rstrip()
+    return f"Lagsweep study **{study.study}**: {listed}\n\n```yaml\n{spec}\n```\n"
+
+
+def model_name(study: str) -> str:
+    """Name of a study's registered model.
+
+    Examples:
+        >>> model_name("pid-gains")
+        'lagsweep-pid-gains'
+    """
+    return f"lagsweep-{study}"
 
 
 def _trial_note(trial: Trial) -> str:
@@ -194,6 +226,8 @@ def _trial_note(trial: Trial) -> str:
     lines += [f"{name} {_with_ends(cost)}" for name, cost in (trial.mean_cost or {}).items()]
     if trial.feasible is not None:
         lines.append("feasible" if trial.feasible else "not feasible")
+    if trial.continued:
+        lines.append("continued beyond its first budget")
     if trial.failure is not None:
         lines.append(f"failed: {trial.failure}")
     return clipped("  \n".join(lines))

@@ -189,7 +189,7 @@ def test_a_study_that_ran_without_mlflow_is_synced_from_another_process(server, 
 
     refused = lagsweep("sync", "ring", "--storage", study.storage)
     assert refused.returncode == 5
-    assert "events of study 'ring' wait for MLflow" in " ".join(refused.stderr.split())
+    assert "of study 'ring' wait for MLflow" in " ".join(refused.stderr.split())
     server.start()
     done = lagsweep("sync", "ring", "--storage", study.storage)
     assert (done.returncode, done.stdout) == (0, "ring: MLflow has everything\n")

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from sweeps.analysis.summary import summarize_seed
+from sweeps.policy import load_policy, save_policy
 from sweeps.records import Interval, ResultRow, SeedRun, State, Trial
 from sweeps.tracking import Tracker, outbox
 from sweeps.tracking import shipper as shipper_module
@@ -22,6 +23,7 @@ from sweeps.tracking.parquet import read_parquet
 from sweeps.tracking.provenance import provenance_tags
 from sweeps.tracking.shipper import Backoff, Shipper
 from sweeps.tracking.spool import read_events, read_rows
+from tests.sweeps.test_policy import DESCRIPTION, tensors
 
 # MLflow uses a loader strategy that SQLAlchemy 2.1 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow")
@@ -119,7 +121,9 @@ def test_a_study_becomes_an_experiment_with_a_run_for_itself_its_trials_and_thei
     assert [item.path for item in client.list_artifacts(study.info.run_id)] == ["provenance", "report", "spec.yaml"]
     assert [item.path for item in client.list_artifacts(study.info.run_id, "report")] == ["report/figure.svg"]
     assert Path(client.download_artifacts(study.info.run_id, "spec.yaml")).read_text() == SPEC
-    assert "task: Circle1" in client.get_experiment_by_name("demo").tags["mlflow.note.content"]
+    note = client.get_experiment_by_name("demo").tags["mlflow.note.content"]
+    assert "task: Circle1" in note
+    assert f"(#/experiments/{study.info.experiment_id}/runs/{study.info.run_id}/artifacts)" in note
 
 
 def test_curves_have_env_steps_and_the_recorded_times_and_come_in_any_batches(tracker, client):
@@ -525,6 +529,27 @@ def test_a_sampling_interval_that_is_no_positive_number_is_refused(store, folder
     monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "often")
     with pytest.raises(ValueError, match=r"INTERVAL > 0` must hold, but got 'often'"):
         make_tracker(store, folder)
+
+
+def test_a_policy_is_registered_once_and_the_last_best_one_is_the_champion(store, folder, client):
+    tracker = make_tracker(store, folder)
+    tracker.start()
+    for number in (0, 1, 0):
+        tracker.trial_started(trial(number))
+        policy = folder / f"policy-{number}"
+        save_policy(policy, DESCRIPTION.model_copy(update={"trial": number}), tensors())
+        tracker.policy(number, policy)
+    tracker.close()
+    (folder / "shipped.json").unlink()
+    again = Shipper(folder, store.uri, store.artifact_root)
+    again.start()
+    assert again.close(60) == 0
+    versions = client.search_model_versions("name = 'lagsweep-demo'")
+    assert sorted((int(v.version), v.tags["lagsweep.trial"]) for v in versions) == [(1, "0"), (2, "1")]
+    champion = client.get_model_version_by_alias("lagsweep-demo", "champion")
+    assert champion.run_id == runs_of(client)["trial", "0", None].info.run_id
+    kept = load_policy(client.download_artifacts(champion.run_id, "policy"))
+    assert kept.description.trial == 0
 
 
 def test_what_identifies_a_trial_can_be_filtered_by(store, folder, client):
