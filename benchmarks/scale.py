@@ -96,7 +96,7 @@ def rows_of(trial: int, seeds: tuple[int, ...], iteration: int) -> list[ResultRo
 
 def simulate(num_trials: int, concurrent: int, num_seeds: int, iterations: int) -> dict[str, float]:
     """Drives a study through its results and says what each cost."""
-    with tempfile.TemporaryDirectory(prefix="ls-scale-") as folder:
+    with tempfile.TemporaryDirectory(prefix="ls-scale-", ignore_cleanup_errors=True) as folder:
         study = study_of(folder, num_trials, num_seeds, iterations)
         spec = study.spec
         store = find_store(study.storage)
@@ -197,7 +197,7 @@ def finished_study(folder: str, num_trials: int, num_seeds: int) -> Study:
 
 def read(num_trials: int, num_seeds: int) -> dict[str, Any]:
     """Seconds of what people ask of a large study, in Python and as commands with their start-up."""
-    with tempfile.TemporaryDirectory(prefix="ls-scale-") as folder:
+    with tempfile.TemporaryDirectory(prefix="ls-scale-", ignore_cleanup_errors=True) as folder:
         study = finished_study(folder, num_trials, num_seeds)
         measured: dict[str, Any] = {"trials": num_trials, "seeds": num_seeds}
         for name, ask in {

@@ -82,6 +82,7 @@ def return_cost_exhibit(results: Results, setting: str) -> Exhibit | None:
                 place = ((trial.mean_cost or {})[cost].mean, trial.mean_return.mean)
                 axes.annotate(f"d = {limit:g}", place, xytext=(6, -11), textcoords="offset points", fontsize=8)
                 axes.axvline(limit, color=style.FAINT, lw=0.8, ls=(0, (1, 2)), zorder=1)
+        axes.set_xlim(left=0.0)  # no cost is negative
         axes.set_xlabel(f"{'cost' if cost == 'cost' else f'cost: {cost}'}  (cost per episode)")
         axes.set_ylabel("return  (reward per episode)")
         axes.legend()

@@ -132,7 +132,7 @@ def _draw(
         axes.set_ylabel("return  (reward per episode)")
         draw_head(figure, title, f"{setting} · bars: 95 % intervals over seeds, both ways")
         axes.set_xlim(left=min(0.0, *(point.cost.mean for point in [*fixed, *moving])))  # no cost is negative
-        figure.legend(*axes.get_legend_handles_labels(), loc="lower center", ncols=4, columnspacing=1.6)
+        figure.legend(*axes.get_legend_handles_labels(), loc="lower center", ncols=3, columnspacing=1.6)
         figure.subplots_adjust(left=0.1, right=0.86, top=0.87, bottom=0.2)
     return figure
 

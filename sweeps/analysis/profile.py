@@ -102,10 +102,11 @@ def profile_of(spec: StudySpec, trials: Sequence[Trial]) -> Profile:
     points: dict[str, list[ProfilePoint]] = {}
     moving: dict[str, list[Trial]] = {}
     for trial in complete:
-        update = spec.resolve(trial.arm, trial.params).lagrangian
+        run = spec.resolve(trial.arm, trial.params)
+        update = run.lagrangian
         if isinstance(update, FixedMultiplier):
             points.setdefault(_label(trial), []).append(_point(trial, update.multiplier))
-        else:
+        elif run.cost_limits == spec.cost_limits:  # what an arm reaches at another limit is no level of this one
             moving.setdefault(trial.arm, []).append(trial)
     limits = spec.cost_limits
     series = tuple(_series(label, group, limits) for label, group in points.items())

@@ -91,12 +91,17 @@ class Results:
 
     @functools.cached_property
     def leaders(self) -> list[Trial]:
-        """Of each arm that moves its multiplier the best feasible trial, else the one nearest to its limits."""
+        """Of each arm that moves its multiplier the best feasible trial, else the one nearest to its limits.
+
+        Where an arm was trained for several limits, those trained for the study's own come first.
+        """
         groups: dict[str, list[Trial]] = {}
         for trial in self.complete:
             if trial.number not in self.fixed:
                 groups.setdefault(trial.arm, []).append(trial)
-        return [best_of(group) or min(group, key=self.excess) for group in groups.values()]
+        at_limit = {arm: [t for t in group if self.limits(t) == self.spec.cost_limits] for arm, group in groups.items()}
+        chosen = [at_limit[arm] or group for arm, group in groups.items()]
+        return [best_of(group) or min(group, key=self.excess) for group in chosen]
 
     def run(self, trial: Trial) -> RunSpec:
         """A trial's complete configuration."""

@@ -90,6 +90,11 @@ def test_limits_have_their_own_feasibility_and_points(exhibits):
     assert ends[30.0] == pytest.approx(29.0)  # the last row of each limit
 
 
+def test_the_leader_of_an_arm_is_one_trained_for_the_studys_limit(study):
+    results = read_results(study)
+    assert [(trial.arm, results.limits(trial)["cost"]) for trial in results.leaders] == [("ga", 50.0), ("pid", 50.0)]
+
+
 def test_the_stability_figure_holds_mean_and_deviation_of_the_leaders(exhibits):
     rows = [row for row in exhibits["stability"].rows if row["label"].startswith("pid") and row["quantity"] == "return"]
     # At the end: 30, 31, 32: mean 31, population SD √(2/3).
