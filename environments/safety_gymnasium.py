@@ -13,6 +13,7 @@ import functools
 import importlib
 import importlib.util
 import logging
+import math
 import sys
 import types
 import warnings
@@ -37,6 +38,7 @@ def install() -> None:
     _index_joints_by_array()
     _read_one_element_arrays()
     _size_the_offscreen_viewer()
+    _hold_gremlins_as_published()
     _parse_yaml_once()
     _log_warnings_of_mujoco()
 
@@ -98,13 +100,8 @@ def _textureless_world(task: Any) -> Any:
     class TexturelessWorld(World):
         """Strips the model on its way to the compiler, which reads `xml_string`."""
 
-        @property
-        def xml_string(self) -> str | None:
-            return self._xml_string
-
-        @xml_string.setter
-        def xml_string(self, xml: str | None) -> None:
-            self._xml_string = None if xml is None else strip_textures(xml)
+        def __setattr__(self, name: str, value: Any) -> None:
+            super().__setattr__(name, strip_textures(value) if name == "xml_string" and value else value)
 
     return TexturelessWorld(task.agent, task._obstacles)
 
@@ -221,6 +218,45 @@ def _size_the_offscreen_viewer() -> None:
     module.OffScreenViewer = lambda model, data: viewer(
         model, data, int(model.vis.global_.offwidth), int(model.vis.global_.offheight)
     )
+
+
+def _hold_gremlins_as_published() -> None:
+    """MuJoCo 3.0 mended how soft a weld's rotation is, which left gremlins 150 times softer in it than published.
+
+    MuJoCo 2 softened all six rows of a weld by the body's translational inverse weight, MuJoCo 3 the rotational three
+    by its rotational one. Multiplying their error by √(rotational / translational) undoes that: it divides the softness
+    that results by the square. Without it an agent that pushes a gremlin turns it aside instead of being held up.
+    Source: changes of MuJoCo 3.0.0, "mj_diagApprox"; the factor is our derivation, and tested on recorded steps.
+    """
+    world: Any = importlib.import_module("safety_gymnasium.world").World
+    original = world.__setattr__
+
+    def set_attribute(self: Any, name: str, value: Any) -> None:
+        original(self, name, stiffen_welds(value) if name == "xml_string" and value else value)
+
+    world.__setattr__ = set_attribute
+
+
+def stiffen_welds(xml: str) -> str:
+    """Gives each weld that holds a cube the rotational stiffness that it had in MuJoCo 2.
+
+    A cube of mass m and half side h has the inverse inertia 3 / (2 m h²), 3 / (2 h²) times its inverse mass.
+
+    Args:
+        xml: The model, MJCF.
+
+    Returns:
+        The model, unchanged where it has no welds.
+    """
+    root = ET.fromstring(xml)
+    welds = list(root.iter("weld"))
+    for weld in welds:
+        cube = root.find(f".//body[@name='{weld.get('body2')}']/geom[@type='box']")
+        assert cube is not None
+        sides = {float(side) for side in cube.get("size", "").split()}
+        assert len(sides) == 1
+        weld.set("torquescale", str(math.sqrt(1.5) / sides.pop()))
+    return ET.tostring(root, encoding="unicode") if welds else xml
 
 
 def _parse_yaml_once() -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium
+import mujoco
 import numpy as np
 import pytest
 
-from environments.safety_gymnasium import install, make, strip_textures
+from environments.safety_gymnasium import install, make, stiffen_welds, strip_textures
 from environments.tasks import TASKS
 
 GOLDEN = Path(__file__).parent / "golden" / "safety_gymnasium_first_steps.npz"
@@ -55,20 +56,16 @@ def test_trajectories_without_textures_are_bit_for_bit_those_of_the_published_en
 
 
 @pytest.mark.parametrize(
-    ("name", "steps"),
+    ("name", "seed", "steps"),
     [
-        ("Circle1", 5),
-        ("Goal1", 5),
-        ("Goal2", 5),
-        ("Button1", 0),  # its gremlins touch things from the first step on
-        ("Push1", 5),
-        ("HalfCheetahVelocity", 5),
-        ("HopperVelocity", 5),
+        *((name, seed, 5) for name in ("Circle1", "Goal1", "Goal2", "Push1") for seed in (0, 1)),
+        *((name, seed, 5) for name in ("HalfCheetahVelocity", "HopperVelocity") for seed in (0, 1)),
+        ("Button1", 0, 0),  # two of its gremlins, on the floor, move otherwise from the first step on
+        ("Button1", 1, 5),  # held by their welds alone
     ],
 )
-@pytest.mark.parametrize("seed", [0, 1])
 def test_first_steps_are_those_of_the_stack_that_the_package_was_published_for(
-    name: str, steps: int, seed: int
+    name: str, seed: int, steps: int
 ) -> None:
     # NumPy 2's sine and cosine round differently from 1.23's, which moves layouts by about 1e-15.
     with np.load(GOLDEN) as file:
@@ -81,6 +78,23 @@ def test_first_steps_are_those_of_the_stack_that_the_package_was_published_for(
         np.testing.assert_allclose(observation, golden["observations"][step + 1], rtol=0, atol=1e-6)
         assert reward == pytest.approx(golden["rewards"][step], abs=1e-6)
         assert cost == golden["costs"][step]
+
+
+def test_a_weld_turns_as_stiffly_as_it_pulls() -> None:
+    model = """<mujoco><worldbody><body name="hand" mocap="true"/>
+        <body name="cube" pos="1 0 0"><freejoint/><geom type="box" size=".1 .1 .1"/></body></worldbody>
+        <equality><weld body1="hand" body2="cube"/></equality></mujoco>"""
+    stiffened = mujoco.MjModel.from_xml_string(stiffen_welds(model))
+    data = mujoco.MjData(stiffened)
+    mujoco.mj_forward(stiffened, data)
+
+    # Softness of a row in the error as it was before torquescale multiplied it; MuJoCo 2 gave all six rows the same.
+    softness = data.efc_R / np.array([1.0, 1.0, 1.0, *3 * [stiffened.eq_data[0, 10] ** 2]])
+    np.testing.assert_allclose(softness, softness[0], rtol=1e-12)
+
+
+def test_a_model_without_welds_is_left_as_it_is() -> None:
+    assert stiffen_welds("<mujoco>  <worldbody/></mujoco>") == "<mujoco>  <worldbody/></mujoco>"
 
 
 @pytest.mark.parametrize("task", [t for t in TASKS.values() if not t.is_analytic], ids=lambda task: task.name)
