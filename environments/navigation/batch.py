@@ -12,6 +12,7 @@ from environments.batch import BatchStep, EnvBatch, Floats, check_actions
 from environments.navigation.bindings import mujoco
 from environments.navigation.compilation import MAX_THREADS
 from environments.navigation.memory import locate
+from environments.navigation.placement import LAYOUT_TRIES
 from environments.navigation.random_state import GENERATOR_SIZE, seed_generator
 from environments.navigation.stepping import (
     begin_episodes,
@@ -21,7 +22,7 @@ from environments.navigation.stepping import (
     write_layouts,
 )
 from environments.navigation.task import COST_KINDS, PROGRESS, Episodes, Outcome
-from environments.navigation.upstream import describe
+from environments.navigation.upstream import describe, resampling_error
 
 _STATE = mujoco.mjtState.mjSTATE_INTEGRATION
 
@@ -103,7 +104,14 @@ class NavigationBatch(EnvBatch):
         self._has_started = False
 
     def reset(self) -> Floats:
-        """See `EnvBatch.reset`."""
+        """See `EnvBatch.reset`.
+
+        Returns:
+            `[B, O]` float64; the first observations.
+
+        Raises:
+            ResamplingError: Safety-Gymnasium's, if an environment's objects find no place; names it.
+        """
         for row, seed in enumerate(self.env_seeds.tolist()):
             self._episodes.generators[row] = seed_generator(seed)
         self._begin(np.arange(self.num_envs))
@@ -122,6 +130,7 @@ class NavigationBatch(EnvBatch):
         Raises:
             ValueError: If `actions` has another shape or holds a non-finite number; names the environment.
             RuntimeError: If the batch was never reset.
+            ResamplingError: Safety-Gymnasium's, if the next episode's objects find no place; names the environment.
             UnstablePhysicsError: If an environment's physics left the finite numbers; names it.
         """
         if not self._has_started:
@@ -177,13 +186,16 @@ class NavigationBatch(EnvBatch):
                 self._outcome.observations,
             )
         if failed >= 0:
-            raise RuntimeError(f"no layout was found for environment {failed} ({self._env_id}) within 10 000 tries.")
+            raise resampling_error(
+                f"`objects keep their distances` must hold, but no layout was found for environment {failed} "
+                f"({self._env_id}) within {LAYOUT_TRIES:,} tries; another seed may have one."
+            )
 
     def _refuse(self, row: int) -> None:
         counts = self._data[row].warning
         names = {int(kind): name for name, kind in mujoco.mjtWarning.__members__.items()}
         raised = [names[index] for index in range(len(counts)) if counts[index].number]
-        raise UnstablePhysicsError(row, self._env_id, ", ".join(raised) or "an observation is not finite")
+        raise UnstablePhysicsError(row, self._env_id, ", ".join(raised) or "the reward or an observation is not finite")
 
     def get_state(self) -> dict[str, Any]:
         """See `EnvBatch.get_state`.

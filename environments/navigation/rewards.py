@@ -78,9 +78,12 @@ def remember_distances(at: Addresses, rules: Rules, progress: Progress) -> None:
         progress.box_distance = space_distance(at, rules.box, rules.agent)
 
 
-@njit
+@njit(error_model="numpy")
 def _circle_reward(at: Addresses, rules: Rules) -> float:
-    """((−u·y + v·x) / r) / (1 + |r − R|), with the agent at (x, y), r from the origin, at velocity (u, v)."""
+    """((−u·y + v·x) / r) / (1 + |r − R|), with the agent at (x, y), r from the origin, at velocity (u, v).
+
+    NaN at the origin itself, as upstream; Python's model of errors would raise there and name no environment.
+    """
     xpos, xmat = float_pointer(at.xpos), float_pointer(at.xmat)
     x, y, first = xpos[3 * rules.agent], xpos[3 * rules.agent + 1], 9 * rules.agent
     speed = float_pointer(at.sensordata)

@@ -32,7 +32,7 @@ def _see(observation: Floats, start: int, sensing: Sensing, x: float, y: float) 
     bins = sensing.lidar_bins
     angle = math.atan2(y, x) % _FULL_TURN
     width = _FULL_TURN / bins
-    index = min(int(angle / width), bins - 1)
+    index = max(0, min(int(angle / width), bins - 1))  # NaN would become an index far outside
     closeness = max(0.0, sensing.lidar_range - math.hypot(x, y)) / sensing.lidar_range
     share = (angle - width * index) / width
     after, before = start + (index + 1) % bins, start + (index - 1) % bins

@@ -95,13 +95,13 @@ def _current_spots(at: Addresses, placement: Placement) -> Floats:
 
 
 @njit
-def _is_unstable(at: Addresses, observation: Floats) -> bool:
-    """Whether the physics warned of a non-finite state (it then carries on from a reset one) or a full buffer."""
+def _is_unstable(at: Addresses, reward: float, observation: Floats) -> bool:
+    """Whether a number is not finite, or the physics warned of one (it goes on from a reset state) or a full buffer."""
     warnings = int_pointer(at.warning)
     warned = False
     for warning in range(_NUM_WARNINGS):
         warned = warned or warnings[2 * warning + 1] > 0
-    return warned or not np.isfinite(observation).all()
+    return warned or not np.isfinite(reward) or not np.isfinite(observation).all()
 
 
 @njit
@@ -128,7 +128,7 @@ def _step_row(
         spots = _current_spots(at, placement)
         outcome.terminated[row] = not _set_goal(at, rules, placement, progress, generator, spots)
     observe(at, rules.agent, sensing, progress, outcome.observations[row])
-    outcome.unstable[row] = _is_unstable(at, outcome.observations[row])
+    outcome.unstable[row] = _is_unstable(at, outcome.rewards[row], outcome.observations[row])
 
 
 @compiled

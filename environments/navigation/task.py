@@ -178,7 +178,7 @@ class Outcome(NamedTuple):
         rewards: `[B]` float64.
         costs: `[B, 8]` float64, 0 or 1; columns as in `COST_KINDS`.
         terminated: `[B]` bool; no place was left for a new goal.
-        unstable: `[B]` bool; the physics warned of a non-finite state or a full buffer.
+        unstable: `[B]` bool; a number is not finite, or the physics warned of one or of a full buffer.
     """
 
     observations: Floats

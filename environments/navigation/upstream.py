@@ -58,6 +58,21 @@ def supports(env_id: str) -> bool:
     return _ENV_ID.fullmatch(env_id) is not None
 
 
+def resampling_error(message: str) -> Exception:
+    """Safety-Gymnasium's own error for objects that cannot be placed: whoever catches one path's catches the other's.
+
+    Args:
+        message: What could not be placed.
+
+    Returns:
+        A `ResamplingError`, which is an `AssertionError`.
+    """
+    safety_gymnasium.install()
+    from safety_gymnasium.utils.common_utils import ResamplingError
+
+    return ResamplingError(message)
+
+
 def describe(env_id: str) -> Description:
     """Builds the plain environment once and reads everything that the fast path needs.
 

@@ -1,7 +1,9 @@
 """`NavigationBatch`: the contract, what it refuses, its state, and its threads."""
 
+import importlib
 from typing import Any
 
+import mujoco
 import numpy as np
 import psutil
 import pytest
@@ -122,6 +124,26 @@ def test_physics_that_left_the_finite_numbers_names_the_environment() -> None:
     assert error.value.env == 1
 
 
+def test_a_reward_that_is_no_number_names_the_environment() -> None:
+    batch = batch_of("Circle0", 3)
+    batch._models[2].body("agent").pos[:2] = 0.0  # at the very centre the circle's direction is 0 / 0
+    batch._data[2].qpos[:] = 0.0
+    mujoco.mj_forward(batch._models[2], batch._data[2])
+
+    with pytest.raises(UnstablePhysicsError, match=r"environment 2 .* warned: the reward or an observation is not"):
+        batch.step(np.zeros((3, 2)))
+
+
+def test_an_observation_that_is_no_number_names_the_environment() -> None:
+    batch = batch_of("Goal0", 2)
+    batch._models[1].opt.magnetic[0] = (
+        np.nan
+    )  # the magnetometer reads it, and no state that MuJoCo checks depends on it
+
+    with pytest.raises(UnstablePhysicsError, match=r"environment 1 .* warned: the reward or an observation is not"):
+        batch.step(np.zeros((2, 2)))
+
+
 def test_a_goal_without_a_place_ends_the_episode_as_upstream_does() -> None:
     batch = batch_of("Goal0", 1)
     plain: Any = make_plain("SafetyPointGoal0-v0")
@@ -142,11 +164,16 @@ def test_a_goal_without_a_place_ends_the_episode_as_upstream_does() -> None:
     np.testing.assert_allclose(batch._outcome.observations[0], observation, rtol=0, atol=1e-9)
 
 
-def test_a_layout_that_cannot_be_found_is_an_error() -> None:
+def test_a_layout_that_cannot_be_found_is_upstreams_error_and_names_the_environment() -> None:
     batch = batch_of("Goal0", 2)
+    batch.step(np.zeros((2, 2)))
     batch._placement = batch._placement._replace(gaps=np.full((2, 2), 9.0))
+    batch._episodes.progress["steps"][1] = batch._rules.horizon - 1  # only the second begins anew
+    resampling_error: type[Exception] = importlib.import_module("safety_gymnasium.utils.common_utils").ResamplingError
 
-    with pytest.raises(RuntimeError, match=r"no layout was found for environment 0 \(SafetyPointGoal0-v0\)"):
+    with pytest.raises(resampling_error, match=r"no layout was found for environment 1 \(SafetyPointGoal0-v0\)"):
+        batch.step(np.zeros((2, 2)))
+    with pytest.raises(resampling_error, match=r"for environment 0 .* within 10,000 tries; another seed"):
         batch.reset()
 
 

@@ -47,6 +47,10 @@ def test_the_nearest_object_hides_those_behind_it() -> None:
     assert seen((1.0, 1.0), (0.5, 0.5), (1.5, 1.5)) == pytest.approx(seen((0.5, 0.5)))
 
 
+def test_a_place_that_is_no_number_is_written_nowhere_else() -> None:
+    seen((np.nan, 1.0), (np.nan, np.nan))  # `seen` looks at the entry before; far outside the process would end
+
+
 def test_a_quarter_turn_about_z_takes_x_to_y() -> None:
     observation = np.zeros(9)
     _write_matrix((np.sqrt(0.5), 0.0, 0.0, np.sqrt(0.5)), observation, 0)

@@ -1,12 +1,14 @@
 """Struct layouts against what the bindings themselves report of a running model."""
 
 import ctypes
+import importlib
+from importlib.metadata import version
 
 import mujoco
 import numpy as np
 import pytest
 
-from environments.navigation.bindings import MUJOCO_VERSION, require_version
+from environments.navigation import bindings
 from environments.navigation.structs import field_offset, struct_type
 
 BALLS_ON_A_FLOOR = """
@@ -60,7 +62,13 @@ def test_a_warning_is_counted_where_the_layout_says(model: mujoco.MjModel) -> No
     assert pairs[2 * mujoco.mjtWarning.mjWARN_BADQPOS + 1] == 1
 
 
-def test_another_mujoco_is_refused_by_name() -> None:
-    with pytest.raises(ImportError, match=r"`mujoco == 4\.0\.0` must hold .* but 3\.7\.0 is installed"):
-        require_version("3.7.0")
-    require_version(MUJOCO_VERSION)
+def test_another_mujoco_is_refused_by_name_at_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mujoco, "__version__", "3.7.0")
+
+    with pytest.raises(ImportError, match=r"`mujoco == 4\.0\.0` must hold .* but 3\.7\.0 is installed; install"):
+        importlib.reload(bindings)
+
+
+def test_the_mujoco_that_is_locked_is_the_one_required() -> None:
+    assert version("mujoco") == bindings.MUJOCO_VERSION
+    importlib.reload(bindings)
