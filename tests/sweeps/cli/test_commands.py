@@ -135,6 +135,15 @@ def test_plan_shows_the_environments_of_the_path_that_is_asked_for(tmp_path: Pat
     assert "quick" in lagsweep(*plan, "quick").output
 
 
+def test_run_resume_and_retry_hand_on_the_environments_that_are_asked_for(tmp_path: Path):
+    file, where = tmp_path / "hopper.yaml", ("--storage", tmp_path / "runs", "--env-path", "fast")
+    file.write_text(TEXT.replace("analytic/ring", "HopperVelocity"))
+    for command in (("run", file), ("resume", "s"), ("retry", "s")):
+        result = lagsweep(*command, *where)
+        assert result.exit_code == 2
+        assert "`path='fast'` needs a task with a fast path" in result.output
+
+
 def test_plan_without_measuring_has_no_price(file: Path):
     plan = json.loads(lagsweep("plan", file, "--no-measure", "--output", "json").stdout)
     assert (plan["duration_s"], plan["speed"]) == (None, None)

@@ -52,6 +52,7 @@ def searcher_of(writer: Writer, tmp_path: Path, max_concurrent: int = 8, spec: S
         cadence=Cadence(),
         max_concurrent=max_concurrent,
         stop=Stop(),
+        env_path="general",
     )
 
 
@@ -79,6 +80,10 @@ def test_hands_out_grid_points_first_and_then_suggestions(writer: Writer, tmp_pa
     trials = writer.ledger.trials(writer.study)
     assert [trial.arm for trial in trials] == ["fixed", "fixed", "pid", "pid"]
     assert all(trial.state is State.WAITING for trial in trials)  # asked is not started
+
+
+def test_hands_on_which_environments_are_asked_for(writer: Writer, tmp_path: Path) -> None:
+    assert asked(searcher_of(writer, tmp_path).suggest("a")).env_path == "general"
 
 
 def test_is_finished_only_when_nothing_runs_any_more(writer: Writer, tmp_path: Path) -> None:
