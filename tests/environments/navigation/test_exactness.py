@@ -21,8 +21,8 @@ TASKS = [f"{family}{level}" for family in ("Circle", "Goal", "Push", "Button") f
         ("PointGoal1", 10, 150, {"hazards", "goal_met"}),
         ("PointGoal2", 25, 150, {"hazards", "vases_contact", "vases_velocity", "goal_met"}),
         ("PointPush1", 59, 150, {"hazards", "goal_met"}),
-        ("PointButton1", 43, 150, {"hazards", "buttons", "gremlins"}),
-        ("PointButton1", 31, 150, {"goal_met"}),
+        ("PointButton1", 0, 150, {"hazards", "buttons", "gremlins"}),
+        ("PointButton1", 11, 150, {"goal_met"}),
         ("CarCircle2", 3, 150, {"out_of_boundary"}),
     ],
 )
