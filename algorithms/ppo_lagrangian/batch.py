@@ -90,13 +90,13 @@ def train_batch(
     targets, flat = by_seed(advantages + values).transpose(1, 2).contiguous(), by_seed(advantages)
     signals = torch.cat([standardize(flat[..., :1]), center(flat[..., 1:])], dim=-1)
     rows = Minibatch(
-        observations=by_seed(rollout.observations[:-1]),
-        actions=by_seed(rollout.actions),
-        log_probs=by_seed(rollout.log_probs),
-        advantages=signals[..., 0],
+        observations=by_seed(rollout.observations[:-1]).contiguous(),
+        actions=by_seed(rollout.actions).contiguous(),
+        log_probs=by_seed(rollout.log_probs).contiguous(),
+        advantages=signals[..., 0].contiguous(),
         targets=targets,
     )
-    old_means = outputs[:, 0].unflatten(1, (steps + 1, num_envs))[:, :-1].flatten(1, 2)
+    old_means = outputs[:, 0].unflatten(1, (steps + 1, num_envs))[:, :-1].flatten(1, 2).contiguous()
     return TrainBatch(rows, signals, old_means, flat[..., 0].std(dim=1, correction=0))
 
 

@@ -12,8 +12,9 @@ from ray.rllib.core.learner.torch.torch_learner import TorchLearner
 from ray.rllib.utils.annotations import override
 from torch import Tensor
 
+from algorithms.adam import StackedAdam
 from algorithms.errors import NonFiniteError
-from algorithms.functional.surrogate import gaussian_entropy, gaussian_kl
+from algorithms.functional.surrogate import gaussian_entropy
 from algorithms.lagrangian_algorithm import cost_key
 from algorithms.multiplier import Multipliers
 from algorithms.networks import StackedActorCritic
@@ -21,6 +22,7 @@ from algorithms.ppo_lagrangian.batch import TrainBatch, chunked_outputs, train_b
 from algorithms.ppo_lagrangian.config import PPOLagrangianConfig
 from algorithms.ppo_lagrangian.gradients import AutogradGradients, FusedGradients, Minibatch, losses
 from algorithms.ppo_lagrangian.objective import Objective
+from algorithms.ppo_lagrangian.passes import CompiledPasses, GraphedPasses, Passes, TorchPasses
 from algorithms.rollout import Rollout
 
 _SHUFFLE_STREAM = 2  # of a seed's random numbers; 1 is its action noise
@@ -50,11 +52,9 @@ class PPOLagrangianLearner(TorchLearner):
         entropy = [np.random.SeedSequence(seed, spawn_key=(_SHUFFLE_STREAM,)) for seed in config.seed_list]
         self._generators = [torch.Generator().manual_seed(int(e.generate_state(1, np.uint64)[0])) for e in entropy]
         self._iteration = 0
-        if config.gradient_path == "fused":
-            self._gradients = FusedGradients(self._networks, self._parameters, self._parameters.minibatch_size)
-        else:
-            self._gradients = AutogradGradients(self._networks, self._parameters)
-        self._assign_gradients(torch.ones(self._networks.num_seeds, dtype=torch.bool))
+        lrs = [self._parameters.actor_lr] + [self._parameters.critic_lr] * (self._networks.num_networks - 1)
+        self._adam = StackedAdam(self._networks.matrix, lrs)
+        self._passes = self._make_passes()
         self.seed_metrics: dict[str, np.ndarray] = {}
 
     @property
@@ -64,19 +64,22 @@ class PPOLagrangianLearner(TorchLearner):
     def _stacked_networks(self) -> StackedActorCritic:
         return cast(Any, self._module)[DEFAULT_MODULE_ID]
 
+    def _make_passes(self) -> Passes:
+        networks, parameters, adam = self._networks, self._parameters, self._adam
+        mix = self._mixed_anew if self._objective.rescales_minibatches else None
+        if self._settings.gradient_path == "autograd":
+            return TorchPasses(networks, parameters, adam, AutogradGradients(networks, parameters), mix)
+        on_cpu = networks.matrix.device.type == "cpu"
+        if mix is None and on_cpu:
+            return CompiledPasses(networks, parameters, adam)
+        gradients = FusedGradients(networks, parameters, parameters.minibatch_size)
+        # The invariance moves its β on the CPU between two steps, which a graph cannot hold.
+        kind = TorchPasses if on_cpu or mix is not None else GraphedPasses
+        return kind(networks, parameters, adam, gradients, mix)
+
     @override(TorchLearner)
     def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
-        networks, parameters = self._stacked_networks(), self._settings.parameters
-        rows = networks.matrix.detach().view(networks.num_seeds, networks.num_networks, -1)
-        # A parameter of the optimizer is one seed's policy, or its critics: a seed that stops early is left out whole.
-        self._policies = [rows[seed, :1] for seed in range(networks.num_seeds)]
-        self._critics = [rows[seed, 1:] for seed in range(networks.num_seeds)]
-        groups = [
-            {"params": self._policies, "lr": parameters.actor_lr},
-            {"params": self._critics, "lr": parameters.critic_lr},
-        ]
-        optimizer = torch.optim.Adam(groups, fused=True)
-        self.register_optimizer(module_id=module_id, optimizer=optimizer, params=self._policies + self._critics)
+        """Registers none of torch's: `StackedAdam` steps all seeds, and its state is saved with the learner's."""
 
     @override(TorchLearner)
     def compute_loss_for_module(self, **kwargs: Any) -> Any:
@@ -124,7 +127,7 @@ class PPOLagrangianLearner(TorchLearner):
         parameters = self._parameters
         done = min(self._iteration * parameters.steps_per_iteration / self._settings.env_steps, 1.0)
         factor = 1.0 - done if parameters.lr_decay == "linear" else 1.0
-        self.get_optimizer(DEFAULT_MODULE_ID).param_groups[0]["lr"] = parameters.actor_lr * factor
+        self._adam.lrs[0] = parameters.actor_lr * factor
 
     def _run_epochs(self, batch: TrainBatch, old_log_std: Tensor) -> tuple[Tensor, Tensor]:
         """Passes over the batch until every seed has had `num_epochs` or left its trust region.
@@ -134,58 +137,27 @@ class PPOLagrangianLearner(TorchLearner):
         """
         learning = torch.ones(self._networks.num_seeds, dtype=torch.bool)
         epochs, kl = torch.zeros(len(learning)), torch.zeros(len(learning))
-        shuffled = Minibatch(*(torch.empty_like(part) for part in batch.rows))
-        signals = torch.empty_like(batch.signals) if self._objective.rescales_minibatches else None
         for _ in range(self._parameters.num_epochs):
-            self._assign_gradients(learning)
-            order = self._draw_order(shuffled.log_probs.shape[1], learning)
-            _reorder(batch.rows, shuffled, order)
-            if signals is not None:
-                torch.index_select(batch.signals.flatten(0, 1), 0, order, out=signals.flatten(0, 1))
-            self._run_minibatches(shuffled, signals)
-            means = torch.cat(
-                [self._networks.policy_means(part) for part in batch.rows.observations.split(2048, dim=1)], dim=1
-            )
-            log_std = self._networks.log_std().unsqueeze(1)
-            divergence = gaussian_kl(batch.old_means, old_log_std.unsqueeze(1), means, log_std).mean(1).cpu()
-            epochs, kl = epochs + learning, torch.where(learning, divergence, kl)
+            self._passes.run(batch, self._draw_order(batch.rows.log_probs.shape[1], learning), learning)
+            epochs, kl = epochs + learning, torch.where(learning, self._passes.divergence(batch, old_log_std), kl)
             learning &= kl <= self._parameters.target_kl
             if not learning.any():
                 break
         return epochs, kl
 
-    def _assign_gradients(self, learning: Tensor) -> None:
-        """Gives the optimizer the gradients of the learning seeds: what has none, it leaves untouched."""
-        rows = self._gradients.matrix.view(self._networks.num_seeds, self._networks.num_networks, -1)
-        for seed, (policy, critics) in enumerate(zip(self._policies, self._critics, strict=True)):
-            policy.grad, critics.grad = (rows[seed, :1], rows[seed, 1:]) if learning[seed] else (None, None)
-
     def _draw_order(self, num_rows: int, learning: Tensor) -> Tensor:
-        """`[S · N]` int64; a new order of each seed's rows, as indices into the rows of all seeds."""
+        """`[S, N]` int64; a new order of each seed's rows."""
         # A seed that has stopped draws no more: alone, it would have drawn no more either.
-        drawn = [
-            torch.randperm(num_rows, generator=generator) if on else torch.arange(num_rows)
-            for generator, on in zip(self._generators, learning, strict=True)
-        ]
-        starts = num_rows * torch.arange(len(drawn)).unsqueeze(1)
-        return (torch.stack(drawn) + starts).flatten().to(self._networks.matrix.device)
+        return torch.stack(
+            [
+                torch.randperm(num_rows, generator=generator) if on else torch.arange(num_rows)
+                for generator, on in zip(self._generators, learning, strict=True)
+            ]
+        )
 
-    def _run_minibatches(self, rows: Minibatch, signals: Tensor | None) -> None:
-        optimizer = self.get_optimizer(DEFAULT_MODULE_ID)
-        size, matrix, largest = self._parameters.minibatch_size, self._gradients.matrix, self._parameters.grad_clip
-        # The rows left over are others in every pass; dropping them keeps every gradient step equally large.
-        for start in range(0, rows.log_probs.shape[1] - size + 1, size):
-            part = rows.part(start, start + size)
-            if signals is not None:
-                part = self._rescaled(part, signals[:, start : start + size])
-            self._gradients.compute(part)
-            norms = torch.linalg.vector_norm(matrix, dim=1, keepdim=True)
-            matrix.mul_((largest / (norms + 1e-6)).clamp_(max=1.0))
-            optimizer.step()
-
-    def _rescaled(self, part: Minibatch, signals: Tensor) -> Minibatch:
+    def _mixed_anew(self, part: Minibatch, signals: Tensor) -> Tensor:
         self._objective.rescale(self._networks, part, signals)
-        return part._replace(advantages=self._objective.mix(signals, self._multipliers.value.to(self._device)))
+        return self._objective.mix(signals, self._multipliers.value.to(self._device))
 
     def _report(self, batch: TrainBatch, epochs: Tensor, kl: Tensor) -> None:
         outputs = chunked_outputs(self._networks, batch.rows.observations)
@@ -232,6 +204,7 @@ class PPOLagrangianLearner(TorchLearner):
         state = super().get_state(components, not_components=not_components, **kwargs)
         if self._check_component(_STATE, components, not_components):
             state[_STATE] = {
+                "adam": self._adam.get_state(),
                 "multipliers": self._multipliers.get_state(),
                 "objective": self._objective.get_state(),
                 "generators": [generator.get_state().numpy() for generator in self._generators],
@@ -250,16 +223,9 @@ class PPOLagrangianLearner(TorchLearner):
                     f"`a checkpoint continues what wrote it` must hold, but it holds {own['identity']} and this run is "
                     f"{self._identity()}."
                 )
+            self._adam.set_state(own["adam"])
             self._multipliers.set_state(own["multipliers"])
             self._objective.set_state(own["objective"])
             for generator, saved in zip(self._generators, own["generators"], strict=True):
                 generator.set_state(torch.from_numpy(np.array(saved)))
             self._iteration = own["iteration"]
-
-
-def _reorder(rows: Minibatch, target: Minibatch, order: Tensor) -> None:
-    for source, out in zip(rows[:-1], target[:-1], strict=True):
-        torch.index_select(source.flatten(0, 1), 0, order, out=out.flatten(0, 1))
-    seeds, critics, num_rows = rows.targets.shape
-    within = order.view(seeds, 1, num_rows) % num_rows
-    torch.gather(rows.targets, 2, within.expand(seeds, critics, num_rows), out=target.targets)

@@ -1,4 +1,6 @@
 import multiprocessing
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -136,9 +138,11 @@ def test_a_checkpoint_is_continued_only_by_what_wrote_it(tmp_path: Path, other: 
         other.resume(str(tmp_path / "checkpoint")).build_algo()
 
 
-def test_the_fused_path_trains_as_the_autograd_path() -> None:
-    fused, _ = train(make_config().paths(gradient="fused"), 2)
-    plain, _ = train(make_config().paths(gradient="autograd"), 2)
+@pytest.mark.parametrize("scale_invariance", ["off", "minibatch"])
+def test_the_fused_path_trains_as_the_autograd_path(scale_invariance: str) -> None:
+    """Without the invariance by compiled code, with it by the hand-written pass in torch."""
+    fused, _ = train(make_config(scale_invariance=scale_invariance).paths(gradient="fused"), 2)
+    plain, _ = train(make_config(scale_invariance=scale_invariance).paths(gradient="autograd"), 2)
     torch.testing.assert_close(fused, plain, rtol=1e-3, atol=1e-5)
 
 
@@ -178,11 +182,11 @@ def test_a_fixed_multiplier_changes_the_policy_but_not_the_critics() -> None:
 
 def test_the_policys_step_size_falls_linearly_over_the_budget() -> None:
     algorithm = make_config().build_algo()
-    groups = algorithm.learner_group._learner.get_optimizer("default_policy").param_groups
+    lrs = algorithm.learner_group._learner._adam.lrs
     seen = []
     for _ in range(3):
         algorithm.train()
-        seen.append((groups[0]["lr"], groups[1]["lr"]))
+        seen.append((float(lrs[0]), float(lrs[1])))
     algorithm.stop()
     # 400 of 4 000 steps an iteration: factors 1, 0.9, 0.8; the critics' step size stays.
     assert seen == [(pytest.approx(3e-4 * factor), 3e-4) for factor in (1.0, 0.9, 0.8)]
@@ -209,13 +213,12 @@ def test_statistics_of_remote_runners_are_merged() -> None:
     algorithm.stop()
 
 
-def test_a_lost_runner_never_shrinks_a_batch() -> None:
+def test_a_killed_runner_never_shrinks_a_batch() -> None:
     algorithm = make_config().env_runners(num_env_runners=2, num_cpus_per_env_runner=0.5).build_algo()
     algorithm.train()
-    runner = next(iter(algorithm.env_runner_group._worker_manager.actors().values()))
-    import ray
-
-    ray.kill(runner)
+    processes = algorithm.env_runner_group.foreach_env_runner(lambda runner: os.getpid(), local_env_runner=False)
+    assert os.getpid() not in processes
+    os.kill(processes[0], signal.SIGKILL)
     with pytest.raises(LostEnvRunnerError, match="last checkpoint"):
         algorithm.train()
     algorithm.stop()
@@ -229,8 +232,10 @@ def test_a_seed_that_is_no_longer_finite_is_named(algorithm: PPOLagrangian) -> N
 
 
 def test_the_invariance_changes_the_policy_but_not_the_critics_of_one_iteration() -> None:
+    # By one path: compiled code and torch's calls round differently.
     base = make_config(scale_invariance="minibatch").lagrangian(update="fixed", multiplier=1.0)
     plain = make_config().lagrangian(update="fixed", multiplier=1.0)
+    base, plain = (config.paths(gradient="autograd") for config in (base, plain))
     (with_it, rows), (without, _) = train(base, 1), train(plain, 1)
     assert not torch.equal(with_it[:, 0], without[:, 0])
     assert torch.equal(with_it[:, 1:], without[:, 1:])
