@@ -121,7 +121,8 @@ class PPOLagrangianLearner(TorchLearner):
         batch = train_batch(self._networks, rollout, self._parameters, multiplier)
         if not self._objective.rescales_minibatches:
             self._objective.rescale(self._networks, batch.rows, batch.signals)
-        return batch._replace(rows=batch.rows._replace(advantages=self._objective.mix(batch.signals, multiplier)))
+        advantages = self._objective.mix(batch.signals, multiplier).contiguous()  # as compiled code wants its rows
+        return batch._replace(rows=batch.rows._replace(advantages=advantages))
 
     def _decay_learning_rate(self) -> None:
         parameters = self._parameters
