@@ -1,9 +1,10 @@
 """The rows of unfinished trials in the driver's memory: what a trial's summary is computed from."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
+from sweeps.analysis.objectives import measure_seed
 from sweeps.analysis.summary import SeedSummary, summarize_seed
 from sweeps.records import ResultRow, Trial
 from sweeps.tracking.events import RowAdded, TrialFinished, TrialStarted
@@ -33,6 +34,10 @@ class History:
     def summarize(self, trial: int, seed: int) -> SeedSummary:
         """Where a seed run stands."""
         return summarize_seed(list(self._rows[trial][seed].values()))
+
+    def measure(self, trial: int, seed: int, limits: Mapping[str, float]) -> dict[str, float]:
+        """The objectives of a seed run over all its iterations."""
+        return measure_seed(self._rows[trial][seed].values(), limits)
 
     def drop(self, trial: int) -> None:
         """Forgets a trial."""

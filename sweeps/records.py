@@ -49,9 +49,12 @@ class SeedRun:
         mean_return: Mean undiscounted return per episode over the last 5 % of iterations, or None before.
         mean_cost: The same of each cost, by name.
         multiplier: Last multiplier of each cost, by name.
-        failure: First line of what went wrong, or None.
+        failure: First line of what went wrong, or why it was stopped; None otherwise.
         cohort: 0 for the seeds that the study began with, 1, 2, … for those that `extend` added: seeds of one cohort
             train together and share their checkpoints.
+        measures: Objectives of the whole run by name, once it is finished (`sweeps.analysis.objectives`).
+        rungs: Where it stood at each rung it has passed, where the study stops trials (`sweeps.running.pruning`): the
+            rung's share of the budget as text → `return` and each cost by name.
     """
 
     seed: int
@@ -63,6 +66,8 @@ class SeedRun:
     multiplier: dict[str, float] | None = None
     failure: str | None = None
     cohort: int = 0
+    measures: dict[str, float] | None = None
+    rungs: dict[str, dict[str, float]] | None = None
 
 
 @dataclass(frozen=True)
@@ -79,9 +84,10 @@ class Trial:
         mean_return: Aggregate over seeds once complete.
         mean_cost: Aggregate over seeds of each cost, by name, once complete.
         feasible: Whether every aggregated cost is within its limit; None before completion.
-        failure: Cause of FAIL, one line.
+        failure: Cause of FAIL, or why it was PRUNED, one line.
         continued: Whether it went on beyond the budget that it began with: its step sizes decayed as for the first
             budget until there, so that it is not the run that the larger budget alone would have given.
+        retest_of: Number of the trial that it runs again on fresh seeds, or None.
     """
 
     number: int
@@ -95,6 +101,7 @@ class Trial:
     feasible: bool | None = None
     failure: str | None = None
     continued: bool = False
+    retest_of: int | None = None
 
     @property
     def next_seeds(self) -> tuple[int, ...]:

@@ -75,7 +75,7 @@ def _importance(
         study = optuna.create_study(direction="maximize" if target == "return" else "minimize")
         space = distributions(search)
         study.add_trials(
-            create_trial(params=trial.params, distributions=space, value=value)
+            create_trial(params=trial.params, distributions={name: space[name] for name in trial.params}, value=value)
             for trial, value in zip(trials, values, strict=True)
         )
         return get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())

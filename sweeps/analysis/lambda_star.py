@@ -107,23 +107,29 @@ def lambda_star_interval(
     costs: Sequence[Sequence[float]],
     limit: float,
     confidence: float = CONFIDENCE,
-    num_resamples: int = 2000,
+    num_draws: int = 2000,
     seed: int = 0,
 ) -> LambdaStar | None:
-    """λ* with the percentile bootstrap's interval over seeds.
+    """λ* with its interval over seeds.
 
-    Seeds are drawn with replacement within each multiplier, the mean cost of each taken and λ* found again; the ends
-    are the α/2 and 1 − α/2 quantiles, α = 1 − confidence. A draw in which no multiplier of the grid keeps the limit
+    The mean cost of each multiplier is drawn again and λ* found in each draw,
+
+        m_l + t · s̃_l / √S_l,  t from Student's distribution with 3 (S_l − 1) degrees of freedom,
+
+    the ends are the α/2 and 1 − α/2 quantiles, α = 1 − confidence: a fiducial interval. Where cost falls its spread
+    over seeds falls too, so s̃²_l are the variances nearest to those of the seeds that do not rise with λ; a multiplier
+    then shares those of its neighbors, and hence 3 (S_l − 1). A draw in which no multiplier of the grid keeps the limit
     counts as +∞, one in which all do on a grid without 0 as the smallest multiplier.
 
-    Source: our derivation; the bootstrap as in `stratified_bootstrap`.
+    Source: our derivation. The percentile bootstrap over seeds covers 73 to 83 % with 3 to 5 seeds, this 92 to 97 %
+    (tests/sweeps/running/test_adaptive.py).
 
     Args:
         multipliers: `[L]`; distinct λ ≥ 0, in any order.
         costs: `[L][S_l]`; at each the mean cost of each seed, cost units per episode.
         limit: The constraint d; same units.
         confidence: Coverage, in (0, 1).
-        num_resamples: Draws, ≥ 1.
+        num_draws: Draws, ≥ 1.
         seed: Of the draws.
 
     Returns:
@@ -141,7 +147,7 @@ def lambda_star_interval(
     if max(len(sample) for sample in costs) == 1:
         return LambdaStar(value, value, value, 1.0, 1)
     generator = np.random.default_rng(seed)
-    means = np.stack([_resampled_means(np.asarray(sample), num_resamples, generator) for sample in costs], axis=1)
+    means = _drawn_means(multipliers, [np.asarray(sample, dtype=np.float64) for sample in costs], num_draws, generator)
     found = [lambda_star(multipliers, row, limit) for row in means.tolist()]
     order = np.argsort(multipliers)
     largest = int(order[-1])
@@ -153,9 +159,24 @@ def lambda_star_interval(
     )
     # `inverted_cdf` takes a draw as it is: an average with an infinite one would be no number.
     low, high = np.quantile(drawn, [0.5 - confidence / 2, 0.5 + confidence / 2], method="inverted_cdf")
-    share = sum(star is not None for star in found) / num_resamples
+    share = sum(star is not None for star in found) / num_draws
     return LambdaStar(value, float(low), float(high), share, seeds)
 
 
-def _resampled_means(sample: Floats, num_resamples: int, generator: np.random.Generator) -> Floats:
-    return sample[generator.integers(sample.size, size=(num_resamples, sample.size))].mean(axis=1)
+def _drawn_means(
+    multipliers: Sequence[float], samples: Sequence[Floats], num_draws: int, generator: np.random.Generator
+) -> Floats:
+    """`[draws, L]`; possible mean costs of each multiplier."""
+    order = np.argsort(multipliers)
+    sizes = np.array([samples[index].size for index in order])
+    several = sizes > 1  # a single seed shows no spread: it takes that of its neighbors
+    pooled = isotonic_regression(
+        [samples[index].var(ddof=1) for index in order[several]], weights=sizes[several] - 1.0, increasing=False
+    ).x
+    places = np.arange(len(sizes))
+    variances = np.interp(places, places[several], pooled)
+    freedom = 3.0 * np.maximum(sizes - 1.0, 1.0)
+    errors = generator.standard_t(freedom, size=(num_draws, len(sizes))) * np.sqrt(variances / sizes)
+    means = np.empty_like(errors)
+    means[:, order] = np.array([samples[index].mean() for index in order]) + errors
+    return means

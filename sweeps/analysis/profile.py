@@ -98,7 +98,7 @@ def profile_of(spec: StudySpec, trials: Sequence[Trial]) -> Profile:
     Returns:
         The profile; without series or levels where no trial of that kind is complete.
     """
-    complete = [trial for trial in trials if trial.state is State.COMPLETE and trial.mean_return is not None]
+    complete = [t for t in trials if t.state is State.COMPLETE and t.mean_return is not None and t.retest_of is None]
     points: dict[str, list[ProfilePoint]] = {}
     moving: dict[str, list[Trial]] = {}
     for trial in complete:

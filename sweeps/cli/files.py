@@ -7,15 +7,17 @@ from typing import Annotated
 import typer
 
 from environments.tasks import Path as EnvPath
+from sweeps.cli.options import FileArgument, ScaleOption
 from sweeps.cli.output import Document, DocumentOption, EnvPathOption, count, format_seconds, show_json, show_rows
 from sweeps.errors import SpecError
 from sweeps.planning.plan import Plan, make_plan
 from sweeps.planning.speed import GivenRate, Speed
 from sweeps.spec import StudySpec
+from sweeps.spec.scales import scale_names
 from sweeps.spec.schema import study_schema
+from sweeps.spec.shipped import study_path
 from sweeps.spec.space import num_trials
-
-FileArgument = Annotated[Path, typer.Argument(help="Study file (YAML).", show_default=False)]
+from sweeps.spec.yaml_file import read_yaml
 
 _TEMPLATE = """\
 # A study: everything that decides its outcome. Check it with `lagsweep validate`, price it with `lagsweep plan`.
@@ -56,21 +58,30 @@ def init(
     typer.echo(f"wrote {file}; next: lagsweep plan {file}")
 
 
-def validate(file: FileArgument, output: DocumentOption = Document.TABLE) -> None:
-    """Check a study file; nothing is started."""
-    spec = StudySpec.from_yaml(file)
+def validate(file: FileArgument, scale: ScaleOption = None, output: DocumentOption = Document.TABLE) -> None:
+    """Check a study file and all its scales; nothing is started."""
+    file = study_path(file)
+    spec = StudySpec.from_yaml(file, scale)
+    scales = scale_names(read_yaml(file))
+    for name in scales:
+        StudySpec.from_yaml(file, name)
     trials = {name: num_trials(arm) for name, arm in spec.arms.items()}
     seeds = len(spec.seed_list)
     if output == "json":
-        show_json({"valid": True, "name": spec.name, "sha256": spec.sha256, "trials": trials, "seeds": seeds})
+        show_json(
+            {"valid": True, "name": spec.name, "sha256": spec.sha256, "trials": trials, "seeds": seeds}
+            | {"scales": scales}
+        )
         return
     arms = ", ".join(f"{name} ({number})" for name, number in trials.items())
     what = f"{count(sum(trials.values()), 'trial')} × {count(seeds, 'seed')} in {count(len(trials), 'arm')}"
-    typer.echo(f"{file}: valid. {what}: {arms}")
+    more = f"; scales: {', '.join(scales)}" if scales else ""
+    typer.echo(f"{file}: valid. {what}: {arms}{more}")
 
 
 def plan(
     file: FileArgument,
+    scale: ScaleOption = None,
     measure: Annotated[bool, typer.Option(help="Train for a few seconds to price the study.")] = True,
     rate: Annotated[
         float | None,
@@ -85,7 +96,7 @@ def plan(
     output: DocumentOption = Document.TABLE,
 ) -> None:
     """Show the trials of a study and what they cost, before anything is spent."""
-    spec = StudySpec.from_yaml(file)
+    spec = StudySpec.from_yaml(study_path(file), scale)
     result = make_plan(
         spec,
         cores=cores or len(os.sched_getaffinity(0)),

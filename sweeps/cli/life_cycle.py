@@ -1,6 +1,5 @@
 """Commands that change a study: run, resume, retry, extend, stop, delete."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,9 +12,11 @@ from sweeps.cli.options import (
     CheckpointStepsOption,
     ConcurrentOption,
     CpusOption,
+    FileArgument,
     GpusOption,
     NameArgument,
     ReportOption,
+    ScaleOption,
     StorageOption,
     load,
 )
@@ -24,6 +25,7 @@ from sweeps.cli.studies import finish
 from sweeps.errors import ExitCode, SpecError
 from sweeps.running.checkpoints import Cadence
 from sweeps.spec import StudySpec
+from sweeps.spec.shipped import study_path
 
 
 def register(app: typer.Typer) -> None:
@@ -33,7 +35,8 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    file: Annotated[Path, typer.Argument(help="Study file (YAML).", show_default=False)],
+    file: FileArgument,
+    scale: ScaleOption = None,
     name: Annotated[str | None, typer.Option(help="Another name than the file's, to run it anew.")] = None,
     storage: StorageOption = None,
     max_concurrent: ConcurrentOption = None,
@@ -47,7 +50,7 @@ def run(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Run a study; the same file again goes on where it stopped, one that only adds to the study extends it."""
-    spec = StudySpec.from_yaml(file)
+    spec = StudySpec.from_yaml(study_path(file), scale)
     if name is not None:
         spec = spec.renamed(name)
     from sweeps.study import create_study

@@ -8,6 +8,12 @@ import typer
 if TYPE_CHECKING:
     from sweeps.study import Study
 
+FileArgument = Annotated[
+    Path, typer.Argument(help="Study file (YAML), or the name of a shipped study.", show_default=False)
+]
+ScaleOption = Annotated[
+    str | None, typer.Option(help="One of the file's scales, such as desk or smoke; default: as the file stands.")
+]
 NameArgument = Annotated[str, typer.Argument(help="Name of the study.", show_default=False)]
 StorageOption = Annotated[
     Path | None,

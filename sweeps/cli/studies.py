@@ -70,11 +70,12 @@ def trials(name: NameArgument, storage: StorageOption = None, output: OutputOpti
 
 
 def best(name: NameArgument, storage: StorageOption = None, output: DocumentOption = Document.TABLE) -> None:
-    """Show the feasible trial with the highest return."""
-    trial = load(name, storage).best_trial
+    """Show the best feasible trial in the study's objectives; with several objectives the front."""
+    first, *others = load(name, storage).best_trials
     if output == "json":
-        show_json(_describe_trial(trial))
-    else:
+        show_json({**_describe_trial(first), "front": [trial.number for trial in (first, *others)]})
+        return
+    for trial in (first, *others):
         typer.echo(_name_best(trial))
 
 

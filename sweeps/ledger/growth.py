@@ -76,8 +76,10 @@ def _raise_budget(connection: Connection, study: int) -> None:
 
 
 def _add_seeds(connection: Connection, study: int, seeds: Sequence[int]) -> None:
-    known = set(connection.scalars(select(seed_runs.c.seed).where(seed_runs.c.study == study).distinct()))
-    numbers = connection.scalars(select(trials.c.number).where(trials.c.study == study)).all()
+    of_study = select(trials.c.number).where(trials.c.study == study, trials.c.retest_of.is_(None))
+    of_trials = and_(seed_runs.c.study == study, seed_runs.c.trial.in_(of_study))
+    known = set(connection.scalars(select(seed_runs.c.seed).where(of_trials).distinct()))
+    numbers = connection.scalars(of_study).all()
     added = [(position, seed) for position, seed in enumerate(seeds) if seed not in known]
     if not added or not numbers:
         return

@@ -47,11 +47,13 @@ class NewTrial:
         key: Stable identity of the configuration, unique in the study.
         arm: Name of the study's arm.
         params: The searched parameters and their values.
+        retest_of: Number of the trial that it runs again, or None.
     """
 
     key: str
     arm: str
     params: Mapping[str, Any]
+    retest_of: int | None = None
 
 
 class Ledger:
@@ -216,6 +218,15 @@ class Ledger:
             return int(connection.scalar(total) or 0)
 
     @survives_outages
+    def execution_times(self, study: int) -> list[tuple[int, float, float]]:
+        """Trial, start and end of every execution that has started; the end of one that runs is now."""
+        columns = (executions.c.trial, executions.c.started_at, executions.c.finished_at)
+        query = select(*columns).where(executions.c.study == study, executions.c.started_at.is_not(None))
+        now = time.time()
+        with reading(self.engine).begin() as connection:
+            return [(trial, start, end or now) for trial, start, end in connection.execute(query)]
+
+    @survives_outages
     def holder(self, study: int) -> Holder | None:
         """The driver that holds the right to write, as far as this machine can tell.
 
@@ -251,7 +262,7 @@ def add_trials(
     waiting = State.WAITING.value
     trial_rows = [
         {"study": study, "number": number, "key": new.key, "arm": new.arm, "params": dict(new.params)}
-        | {"state": waiting, "created_at": now}
+        | {"state": waiting, "created_at": now, "retest_of": new.retest_of}
         for number, new in numbered
     ]
     run_rows = [

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from sqlalchemy import Boolean, Column, Connection, Float, Integer, Text, false, update
+from sqlalchemy import JSON, Boolean, Column, Connection, Float, Integer, Text, false, update
 
 from sweeps.ledger.tables import SCHEMA_VERSION, schema
 
@@ -31,4 +31,11 @@ def _from_1(operations: Operations) -> None:
         operations.add_column("lease", Column(name, Float))
 
 
-_STEPS: dict[int, Callable[[Operations], None]] = {1: _from_1}
+def _from_2(operations: Operations) -> None:
+    """Objectives and rungs of seed runs, retests of trials."""
+    operations.add_column("trials", Column("retest_of", Integer))
+    for name in ("measures", "rungs"):
+        operations.add_column("seed_runs", Column(name, JSON(none_as_null=True)))
+
+
+_STEPS: dict[int, Callable[[Operations], None]] = {1: _from_1, 2: _from_2}

@@ -15,6 +15,7 @@ class SeedProgress:
         multiplier: Last multiplier of each cost, by name.
         mean_return: Mean return of the last 5 % of iterations, or None where it is not known yet.
         mean_cost: The same of each cost, by name.
+        measures: Objectives over the whole run, once it has ended.
     """
 
     seed: int
@@ -23,3 +24,4 @@ class SeedProgress:
     multiplier: Mapping[str, float]
     mean_return: float | None = None
     mean_cost: Mapping[str, float] | None = None
+    measures: Mapping[str, float] | None = None

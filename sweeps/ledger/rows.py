@@ -17,7 +17,7 @@ SEED_RUN_COLUMNS = [
     seed_runs.c[name]
     for name in (
         *("trial", "seed", "state", "env_steps", "iterations", "mean_return", "mean_cost", "multiplier"),
-        *("failure", "cohort"),
+        *("failure", "cohort", "measures", "rungs"),
     )
 ]
 """What `seed_run_of` takes after the trial's number."""
@@ -26,6 +26,7 @@ TRIAL_COLUMNS = [
     trials.c[name]
     for name in (
         *("number", "key", "arm", "params", "state", "mean_return", "mean_cost", "feasible", "failure", "continued"),
+        "retest_of",
     )
 ]
 """What `trial_of` takes."""
@@ -33,13 +34,13 @@ TRIAL_COLUMNS = [
 
 def seed_run_of(row: Any) -> SeedRun:
     """A row of `SEED_RUN_COLUMNS` without its first."""
-    seed, state, env_steps, iterations, mean_return, mean_cost, multiplier, failure, cohort = row
-    return SeedRun(seed, _STATES[state], env_steps, iterations, mean_return, mean_cost, multiplier, failure, cohort)
+    seed, state, *rest = row
+    return SeedRun(seed, _STATES[state], *rest)
 
 
 def trial_of(row: Any, runs: tuple[SeedRun, ...]) -> Trial:
     """A row of `TRIAL_COLUMNS` with its seed runs."""
-    number, key, arm, params, state, mean_return, costs, feasible, failure, continued = row
+    number, key, arm, params, state, mean_return, costs, feasible, failure, continued, retest_of = row
     return Trial(
         number=number,
         key=key,
@@ -52,6 +53,7 @@ def trial_of(row: Any, runs: tuple[SeedRun, ...]) -> Trial:
         feasible=feasible,
         failure=failure,
         continued=continued,
+        retest_of=retest_of,
     )
 
 

@@ -24,7 +24,7 @@ from sqlalchemy import (
     false,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 metadata = MetaData()
 
@@ -57,6 +57,7 @@ trials = Table(
     Column("created_at", Float, nullable=False),
     Column("finished_at", Float),
     Column("continued", Boolean, nullable=False, server_default=false()),  # beyond the budget it began with
+    Column("retest_of", Integer),  # number of the trial that it runs again on fresh seeds
     UniqueConstraint("study", "key"),
     Index("trials_by_state", "study", "state", "number"),
 )
@@ -75,6 +76,8 @@ seed_runs = Table(
     Column("mean_cost", JSON(none_as_null=True)),  # cost name -> mean
     Column("multiplier", JSON(none_as_null=True)),  # cost name -> last multiplier
     Column("failure", Text),
+    Column("measures", JSON(none_as_null=True)),  # objective -> value over the whole run
+    Column("rungs", JSON(none_as_null=True)),  # rung -> return and costs there
     Column("cohort", Integer, nullable=False, server_default="0"),  # seeds of one cohort train together
     ForeignKeyConstraint(["study", "trial"], ["trials.study", "trials.number"]),
 )

@@ -165,8 +165,9 @@ class Writer:
         mean_return: Interval,
         mean_cost: Mapping[str, Interval],
         feasible: bool,
+        pruned: str | None = None,
     ) -> None:
-        """Completes an execution and its trial.
+        """Completes an execution and its trial, or stops them for good.
 
         Args:
             execution: The execution.
@@ -174,7 +175,9 @@ class Writer:
             mean_return: Aggregate over the trial's seeds.
             mean_cost: Aggregate over the trial's seeds of each cost, by name.
             feasible: Whether every aggregated cost is within its limit.
+            pruned: Why the trial is stopped before its budget is used; None: it is complete.
         """
+        state = State.COMPLETE if pruned is None else State.PRUNED
         summary = {
             "mean_return": asdict(mean_return),
             "mean_cost": {name: asdict(cost) for name, cost in mean_cost.items()},
@@ -182,9 +185,24 @@ class Writer:
         }
         with self.transaction() as connection:
             self._write_progress(connection, execution, seeds)
-            self._finish_execution(connection, execution.id, State.COMPLETE, None)
-            self._set_seeds(connection, execution, State.COMPLETE, None)
-            self._set_trial(connection, execution.trial, State.COMPLETE, None, finished_at=time.time(), **summary)
+            self._finish_execution(connection, execution.id, state, pruned)
+            self._set_seeds(connection, execution, state, pruned)
+            self._set_trial(connection, execution.trial, state, pruned, finished_at=time.time(), **summary)
+
+    @survives_outages
+    def pass_rung(self, trial: int, rung: str, seeds: Mapping[int, Mapping[str, float]]) -> None:
+        """Records where the seeds of a trial stand at a rung.
+
+        Args:
+            trial: The trial's number.
+            rung: The rung's share of the budget, as text.
+            seeds: Seed → `return` and each cost by name.
+        """
+        with self.transaction() as connection:
+            for seed, reached in seeds.items():
+                row = and_(self._seeds_of(trial), seed_runs.c.seed == seed)
+                known = connection.scalar(select(seed_runs.c.rungs).where(row)) or {}
+                connection.execute(update(seed_runs).where(row).values(rungs={**known, rung: dict(reached)}))
 
     @survives_outages
     def complete_seeds(self, execution: Execution, seeds: Sequence[SeedProgress]) -> None:
@@ -260,7 +278,7 @@ class Writer:
             seed_runs.c.trial == execution.trial,
             seed_runs.c.seed == bindparam("of_seed"),
         )
-        columns = ("env_steps", "iterations", "multiplier", "mean_return", "mean_cost")
+        columns = ("env_steps", "iterations", "multiplier", "mean_return", "mean_cost", "measures")
         statement = update(seed_runs).where(row).values({name: bindparam(f"new_{name}") for name in columns})
         values = [asdict(seed) for seed in seeds]
         connection.execute(

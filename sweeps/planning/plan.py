@@ -2,7 +2,7 @@
 
 import heapq
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -12,8 +12,9 @@ from environments.tasks import find_task
 from sweeps.errors import SpecError
 from sweeps.planning.speed import Speed, trained_steps
 from sweeps.spec import Arm, RunSpec, StudySpec
-from sweeps.spec.search import Choices, OptunaSearch, Range
-from sweeps.spec.space import grid_points, num_trials
+from sweeps.spec.dimensions import active_names
+from sweeps.spec.search import AdaptiveProfile, Choices, OptunaSearch, Range
+from sweeps.spec.space import known_points, num_trials
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def make_plan(
 
 
 def planned_runs(spec: StudySpec, arm: str) -> list[RunSpec]:
-    """The configurations that an arm will run; of an Optuna search as many of a typical one.
+    """The configurations that an arm will run; of a search as many of a typical one.
 
     Args:
         spec: The study.
@@ -148,9 +149,11 @@ def planned_runs(spec: StudySpec, arm: str) -> list[RunSpec]:
     """
     search = spec.arms[arm].search
     if isinstance(search, OptunaSearch):
-        typical = {name: _middle(where) for name, where in search.space.items()}
-        return [spec.resolve(arm, typical)] * search.trials
-    return [spec.resolve(arm, point) for point in grid_points(spec.arms[arm])]
+        return [spec.resolve(arm, _typical(search.space))] * search.trials
+    if isinstance(search, AdaptiveProfile):
+        middle = (search.multiplier.low + search.multiplier.high) / 2
+        return [spec.resolve(arm, {"multiplier": middle})] * search.trials
+    return [spec.resolve(arm, point) for point in known_points(spec.arms[arm])]
 
 
 def makespan(seconds: Sequence[float], slots: int) -> float:
@@ -190,7 +193,18 @@ def _describe_search(arm: Arm) -> str:
         return "one configuration"
     if isinstance(arm.search, OptunaSearch):
         return f"{arm.search.sampler}: {', '.join(arm.search.space)}"
+    if isinstance(arm.search, AdaptiveProfile):
+        return f"adaptive profile: {arm.search.multiplier.low:g} … {arm.search.multiplier.high:g} multiplier, at most"
     return "grid: " + " × ".join(f"{len(values)} {name}" for name, values in arm.search.axes.items())
+
+
+def _typical(space: Mapping[str, Range | Choices]) -> dict[str, Any]:
+    params: dict[str, Any] = {}
+    for name, where in space.items():
+        params[name] = _middle(where)
+        if name not in active_names(space, params):
+            del params[name]
+    return params
 
 
 def _middle(where: Range | Choices) -> Any:

@@ -9,8 +9,8 @@ from algorithms.parameters import NetworkMultiplier, Parameters
 from sweeps.errors import NotFoundError, SpecError, suggest
 from sweeps.preview.curves import checked_parameters
 from sweeps.spec import Arm, StudySpec
-from sweeps.spec.search import OptunaSearch
-from sweeps.spec.space import grid_points, num_trials
+from sweeps.spec.search import AdaptiveProfile, OptunaSearch
+from sweeps.spec.space import known_points, num_trials
 from sweeps.tracking.spool import read_rows
 
 MOST_CURVES = 8  # of one arm: more lines than this are no picture
@@ -137,11 +137,11 @@ def run_costs(storage: Path, run: str) -> list[float]:
 
 
 def _points(name: str, arm: Arm, notes: list[str]) -> list[dict[str, object]]:
-    if isinstance(arm.search, OptunaSearch):
-        notes.append(f"{name}: Optuna will choose; this is what it starts from")
+    if isinstance(arm.search, OptunaSearch | AdaptiveProfile):
+        notes.append(f"{name}: its search will choose; this is what it starts from")
         return [{}]
     number = num_trials(arm)
-    points = grid_points(arm)
+    points = known_points(arm)
     if number <= MOST_CURVES:
         return points
     notes.append(f"{name}: {MOST_CURVES} of {number} points of its grid")

@@ -77,7 +77,7 @@ def drive(
         env_steps_done=sum(run.env_steps for t in trials if t.state is not State.FAIL for run in t.seed_runs),
     )
     tracker = open_tracker(spec, study.storage, folder, tags)
-    recorder = Recorder(writer, tracker, history, progress)
+    recorder = Recorder(writer, spec, tracker, history, progress, gpus=resources.gpus)
     with ExitStack() as cleanup:  # the last first, each whatever the others do
         tracker.start()
         cleanup.callback(tracker.close)

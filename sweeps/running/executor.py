@@ -12,7 +12,7 @@ from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
 
 from environments.tasks import Path as EnvPath
-from sweeps.errors import SweepError
+from sweeps.errors import FailedTrialsError, SweepError
 from sweeps.ledger import Writer
 from sweeps.running.checkpoints import Cadence
 from sweeps.running.execution import ExecutionTrainable
@@ -91,7 +91,8 @@ def run_executions(
         env_path: Which environments workers step.
 
     Raises:
-        KeyboardInterrupt: If a signal ended it; a request to stop in the ledger is an ordinary end.
+        KeyboardInterrupt: If a signal ended it; a request to stop in the ledger or a spent budget is an ordinary end.
+        FailedTrialsError: If most trials fail alike.
         SweepError: If Ray cannot be reached or has not the resources of one execution.
     """
     with environment(_TUNE_ENVIRONMENT), connected(address), _graceful_interrupt(recorder):
@@ -111,7 +112,11 @@ def run_executions(
             scratch_folder() as folder,
         ):
             _run_tune(searcher, recorder, resources, str(folder))
-    if recorder.stop.requested and not writer.stop_requested:
+    if recorder.failed_alike is not None:
+        raise FailedTrialsError(
+            recorder.failed_alike, code="failed-alike", help="mend the cause, then `lagsweep retry`"
+        )
+    if recorder.stop.requested and recorder.stop.reason is None and not writer.stop_requested:
         raise KeyboardInterrupt
 
 

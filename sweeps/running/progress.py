@@ -126,6 +126,9 @@ class Progress:
         if trial.state is State.FAIL:
             self._say(f"trial {trial.number} failed: {trial.failure}")
             return
+        if trial.state is State.PRUNED:
+            self._say(f"trial {trial.number} stopped: {trial.failure}")
+            return
         assert trial.mean_return is not None
         costs = trial.mean_cost or {}
         cost = ", ".join(f"{name} {value.mean:.1f}" for name, value in costs.items())
@@ -182,7 +185,13 @@ class Progress:
             self.say(message)
 
     def _states(self) -> str:
-        words = {State.COMPLETE: "complete", State.RUNNING: "running", State.WAITING: "waiting", State.FAIL: "failed"}
+        words = {
+            State.COMPLETE: "complete",
+            State.PRUNED: "stopped",
+            State.RUNNING: "running",
+            State.WAITING: "waiting",
+            State.FAIL: "failed",
+        }
         return ", ".join(f"{self._counts[state]} {word}" for state, word in words.items() if self._counts[state])
 
     def _speed(self) -> str:

@@ -3,21 +3,25 @@
 import dataclasses
 import functools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
 
 from ray.tune import Callback
 from ray.tune.experiment import Trial as TuneTrial
 
-from sweeps.analysis.summary import SeedSummary, feasible, interval
+from sweeps.analysis.objectives import aggregated, bound_of
+from sweeps.analysis.summary import SeedSummary, interval
 from sweeps.history import History
 from sweeps.ledger import SeedProgress, StaleWriterError, Writer
 from sweeps.records import Execution, ResultRow, State, Trial
+from sweeps.running.budget import BudgetWatch, Failures
 from sweeps.running.execution import ASSIGNMENT, Assignment
 from sweeps.running.failures import failure_of
 from sweeps.running.progress import Progress
+from sweeps.running.rungs import Rungs
 from sweeps.running.stopping import Stop
+from sweeps.spec import StudySpec
 from sweeps.tracking import Tracker
 
 logger = logging.getLogger(__name__)
@@ -56,16 +60,27 @@ class Recorder(Callback):
 
     Args:
         writer: The driver's right to write the study.
+        spec: The study.
         tracker: Takes rows and trials.
         history: Rows of the unfinished trials.
         progress: The display.
+        gpus: GPUs of a trial, for the study's budget.
 
     Attributes:
         stop: Flags that end the driver.
         error: What went wrong in the driver itself, or None; nothing more is recorded after it.
     """
 
-    def __init__(self, writer: Writer, tracker: Tracker, history: History, progress: Progress) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        spec: StudySpec,
+        tracker: Tracker,
+        history: History,
+        progress: Progress,
+        *,
+        gpus: float = 0.0,
+    ) -> None:
         self.stop = Stop()
         self.error: Exception | None = None
         self._writer = writer
@@ -73,6 +88,10 @@ class Recorder(Callback):
         self._history = history
         self._progress = progress
         self._started: dict[int, Execution] = {}
+        self._spec = spec
+        self._rungs = Rungs(spec, writer)
+        self._failures = Failures()
+        self._budget = None if spec.budget is None else BudgetWatch(spec.budget, writer, gpus)
 
     def on_step_begin(self, iteration: int, trials: list[TuneTrial], **info: Any) -> None:
         """Tune's loop goes round: hears whether to end, also while no trial reports."""
@@ -82,6 +101,7 @@ class Recorder(Callback):
         if self._writer.stop_requested and not self.stop.requested:
             self.stop.requested = True
             self.say("Stopping after the running iterations, as `lagsweep stop` asks; `lagsweep resume` goes on.")
+        self._heed_budget()
 
     @_keeps_errors
     def on_trial_start(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
@@ -108,6 +128,7 @@ class Recorder(Callback):
         summaries = self._summaries(execution)
         self._writer.progress(execution, _progress_of(summaries))
         self._progress.trial_reported(execution.trial, new, summaries)
+        self._stop_if_hopeless(trial, assignment_of(trial), summaries)
 
     @_keeps_errors
     def on_trial_complete(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
@@ -116,11 +137,14 @@ class Recorder(Callback):
         execution = assignment.execution
         if not self._end(execution):
             return  # it was handed out and never started; it will be handed out again
-        if not trial.last_result.get("complete", False):
+        reason = self.stop.pruned.pop(trial.trial_id, None)
+        complete = trial.last_result.get("complete", False)
+        if not complete and reason is None:
             self._writer.release(execution, INTERRUPTED)
             self._progress.trial_stopped(execution.trial, INTERRUPTED)
             return
-        self._finish(assignment)
+        self._finish(assignment, None if complete else reason)
+        self._failures.add_complete()
 
     @_keeps_errors
     def on_trial_error(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
@@ -135,11 +159,27 @@ class Recorder(Callback):
             return
         self._writer.fail(execution, failure.cause)
         self._close_trial(execution)
+        self._failures.add(failure.cause)
+        if self._failures.verdict is not None and not self.stop.requested:
+            self.stop.requested, self.stop.reason = True, self._failures.verdict
+            self.say(self._failures.verdict)
 
     @_keeps_errors
     def on_step_end(self, iteration: int, trials: list[TuneTrial], **info: Any) -> None:
         """Tune's loop turns about ten times a second."""
         self._progress.refresh()
+
+    @_keeps_errors
+    def _heed_budget(self) -> None:
+        spent = self._budget.spent() if self._budget is not None and not self.stop.requested else None
+        if spent is not None:
+            self.stop.requested, self.stop.reason = True, spent
+            self.say(f"Stopping after the running iterations: {spent}")
+
+    @property
+    def failed_alike(self) -> str | None:
+        """What most trials fail of, or None."""
+        return self._failures.verdict
 
     def say(self, message: str) -> None:
         """Tells the user something."""
@@ -160,7 +200,12 @@ class Recorder(Callback):
         attempts = self._writer.ledger.executions(self._writer.study, trial=execution.trial)
         return sum((failure or "").startswith(WORKER_LOST) for _, _, failure in attempts)
 
-    def _finish(self, assignment: Assignment) -> None:
+    def _stop_if_hopeless(self, trial: TuneTrial, assignment: Assignment, summaries: Mapping[int, SeedSummary]) -> None:
+        reason = self._rungs.reason_to_stop(assignment, summaries)
+        if reason is not None:
+            self.stop.pruned[trial.trial_id] = reason  # Tune asks before its next iteration is recorded
+
+    def _finish(self, assignment: Assignment, pruned: str | None) -> None:
         execution = assignment.execution
         record = self._record(execution)
         summaries = {run.seed: self._history.summarize(execution.trial, run.seed) for run in record.seed_runs}
@@ -169,21 +214,43 @@ class Recorder(Callback):
             steps = assignment.run.env_steps
             self._writer.fail(execution, f"no episode of seed {silent[0]} ended within {steps} env steps")
         elif any(run.state is not State.COMPLETE for run in record.seed_runs if run.seed not in execution.seeds):
-            done = {seed: summaries[seed] for seed in execution.seeds}
-            self._writer.complete_seeds(execution, _progress_of(done))
+            done = self._measured(execution, summaries, assignment.run.cost_limits)
+            self._writer.complete_seeds(execution, done)
             self._progress.trial_paused(execution.trial)
             return
         else:
-            limits = assignment.run.cost_limits
-            costs = {name: interval([_cost(summary, name) for summary in summaries.values()]) for name in limits}
-            self._writer.complete(
-                execution,
-                _progress_of({seed: summaries[seed] for seed in execution.seeds}),
-                mean_return=interval([_return(summary) for summary in summaries.values()]),
-                mean_cost=costs,
-                feasible=feasible(costs, limits),
-            )
+            self._complete(execution, summaries, assignment.run.cost_limits, pruned)
         self._close_trial(execution)
+
+    def _complete(
+        self,
+        execution: Execution,
+        summaries: Mapping[int, SeedSummary],
+        limits: Mapping[str, float],
+        pruned: str | None,
+    ) -> None:
+        of_seeds = {name: [_cost(summary, name) for summary in summaries.values()] for name in limits}
+        bounded = {
+            name: bound_of(aggregated(values, self._spec.aggregate, "minimize"), self._spec.cost_bound)
+            for name, values in of_seeds.items()
+        }
+        self._writer.complete(
+            execution,
+            self._measured(execution, summaries, limits),
+            mean_return=interval([_return(summary) for summary in summaries.values()]),
+            mean_cost={name: interval(values) for name, values in of_seeds.items()},
+            feasible=all(bounded[name] <= limit for name, limit in limits.items()),
+            pruned=pruned,
+        )
+
+    def _measured(
+        self, execution: Execution, summaries: Mapping[int, SeedSummary], limits: Mapping[str, float]
+    ) -> list[SeedProgress]:
+        """Final state of an execution's seeds, with the objectives of their whole runs."""
+        return [
+            dataclasses.replace(progress, measures=self._history.measure(execution.trial, progress.seed, limits))
+            for progress in _progress_of({seed: summaries[seed] for seed in execution.seeds})
+        ]
 
     def _close_trial(self, execution: Execution) -> None:
         self._history.drop(execution.trial)

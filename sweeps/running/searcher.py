@@ -1,4 +1,4 @@
-"""Hands the executions of a study to Ray Tune: what waits in the ledger first, then what Optuna suggests."""
+"""Hands the executions of a study to Ray Tune: what waits in the ledger first, then what its searches suggest."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,15 +6,14 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from environments.tasks import Path as EnvPath
-from sweeps.ledger import NewTrial, Writer
-from sweeps.records import Execution, Trial
+from sweeps.ledger import Writer
+from sweeps.records import Execution, State, Trial
 from sweeps.running.checkpoints import Cadence, CheckpointStore, trial_folder
 from sweeps.running.execution import ASSIGNMENT, Assignment
-from sweeps.running.sampler import suggest
 from sweeps.running.stopping import Stop
+from sweeps.running.suggestions import next_suggestion
 from sweeps.spec import StudySpec
-from sweeps.spec.search import OptunaSearch
-from sweeps.spec.space import trial_key
+from sweeps.spec.space import suggests
 
 
 class ExecutionSearcher(Searcher):
@@ -54,6 +53,7 @@ class ExecutionSearcher(Searcher):
         self._env_path: EnvPath = env_path
         self._gpus = gpus
         self._live: dict[str, Execution] = {}
+        self._suggests = suggests(spec)
 
     def suggest(self, trial_id: str) -> Mapping[str, Any] | str | None:  # pyright: ignore[reportIncompatibleMethodOverride] - Ray's annotation leaves out its own FINISHED
         """The next execution.
@@ -105,30 +105,23 @@ class ExecutionSearcher(Searcher):
 
     def _next_trial(self) -> Trial | None:
         running = [execution.trial for execution in self._live.values()]
+        most = None if self._spec.budget is None else self._spec.budget.trials
+        if most is not None:
+            started = {trial for trial, _, _ in self._writer.ledger.execution_times(self._writer.study)} | set(running)
+            if len(started) >= most:
+                return self._interrupted_trial(started - set(running))
         waiting = self._writer.ledger.next_waiting(self._writer.study, without=running)
         return waiting or self._suggested_trial()
 
+    def _interrupted_trial(self, started: set[int]) -> Trial | None:
+        """A trial that waits to go on, where no further one may start."""
+        trials = self._writer.ledger.trials(self._writer.study)
+        return next((t for t in trials if t.number in started and t.state is State.WAITING), None)
+
     def _suggested_trial(self) -> Trial | None:
         ledger, study = self._writer.ledger, self._writer.study
-        for name, arm in self._spec.arms.items():
-            if not isinstance(arm.search, OptunaSearch):
-                continue
-            if sum(ledger.count_trials(study, arm=name).values()) < arm.search.trials:
-                return self._suggest_in(name, arm.search)
-        return None
-
-    def _suggest_in(self, arm: str, search: OptunaSearch) -> Trial:
-        ledger, study = self._writer.ledger, self._writer.study
-        trials = ledger.trials(study, arm=arm)
-        params = suggest(
-            search,
-            trials,
-            lambda trial: self._spec.resolve(arm, trial.params).cost_limits,
-            study_seed=self._spec.study_seed,
-            number=sum(ledger.count_trials(study).values()),
-        )
-        key = trial_key(arm, params)
-        repeated = sum(trial.key == key or trial.key.startswith(f"{key} #") for trial in trials)
-        # A finite space may be suggested twice; both trials count for TPE, and keys stay unique.
-        key = f"{key} #{repeated + 1}" if repeated else key
-        return self._writer.add_trial(NewTrial(key, arm, params), self._spec.seed_list)
+        new_trial = next_suggestion(self._spec, ledger.trials(study)) if self._suggests else None
+        if new_trial is None:
+            return None
+        retest = self._spec.retest if new_trial.retest_of is not None else None
+        return self._writer.add_trial(new_trial, retest.seed_list if retest else self._spec.seed_list)

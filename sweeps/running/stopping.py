@@ -15,11 +15,15 @@ class Stop:
             iteration that it is in.
         failed: Whether the driver itself has failed: everything ends at once.
         running: Ids of the executions that train.
+        reason: Why the driver ends by itself, or None: somebody asked it to.
+        pruned: Tune's id of a trial → why it ends there for good.
     """
 
     requested: bool = False
     failed: bool = False
     running: set[int] = field(default_factory=set)
+    reason: str | None = None
+    pruned: dict[str, str] = field(default_factory=dict)
 
 
 class StopWhenAsked(Stopper):
@@ -34,7 +38,7 @@ class StopWhenAsked(Stopper):
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         """Whether an execution that has just reported an iteration ends there."""
-        return self._stop.requested
+        return self._stop.requested or trial_id in self._stop.pruned
 
     def stop_all(self) -> bool:
         """Whether to end what is left: after a request that is what was handed out and never started."""

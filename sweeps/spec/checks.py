@@ -9,7 +9,9 @@ from environments.tasks import Task
 from sweeps.errors import SpecError
 from sweeps.spec.frozen import FrozenDict
 from sweeps.spec.run import AlgorithmParameters, Arm, RunSpec
-from sweeps.spec.search import Choices, GridSearch, OptunaSearch, Range, Search
+from sweeps.spec.search import AdaptiveProfile, Choices, GridSearch, OptunaSearch, Range, Search
+
+_ABSENT = object()  # a conditional name that is not searched
 
 
 def complete_search(
@@ -34,22 +36,53 @@ def complete_search(
         axes = {name: _axis(arm, name, values, task, parameters) for name, values in _given_axes(arm.search).items()}
         _check_combinations(axes, (), searched_together(arm.search, parameters), resolve)
         return GridSearch.model_validate({"kind": "grid", **axes})
+    if isinstance(arm.search, AdaptiveProfile):
+        return _adaptive(arm, arm.search, resolve)
     assert isinstance(arm.search, OptunaSearch)
     space = {name: _dimension(arm, name, where, parameters) for name, where in arm.search.space.items()}
     compared = coupled_names(type(parameters))[1]
     together = searched_together(arm.search, parameters)
-    probes = {name: _probes(space[name], ends_suffice=name in compared) for name in together}
+    probes: dict[str, Sequence[Any]] = {
+        name: [*_probes(space[name], ends_suffice=name in compared), *([_ABSENT] if space[name].when else [])]
+        for name in together
+    }
     _check_combinations(probes, ("space",), together, resolve)
-    return arm.search.model_copy(update={"space": FrozenDict(space)})
+    enqueued = arm.search.enqueue
+    if enqueued is not None:
+        enqueued = tuple(_enqueued(arm, point, parameters, index) for index, point in enumerate(enqueued))
+    return arm.search.model_copy(update={"space": FrozenDict(space), "enqueue": enqueued})
 
 
 def searched_together(search: Search | None, parameters: AlgorithmParameters) -> list[str]:
     """Searched names that must fit each other or the budget, such as `num_envs` and `steps_per_iteration`."""
     if search is None:
         return []
+    if isinstance(search, AdaptiveProfile):
+        return []
     names = _given_axes(search) if isinstance(search, GridSearch) else search.space
     divisors, compared = coupled_names(type(parameters))
     return [name for name in (*divisors, *compared) if name in names]
+
+
+def _adaptive(arm: Arm, search: AdaptiveProfile, resolve: Callable[[dict[str, Any]], RunSpec]) -> AdaptiveProfile:
+    if arm.lagrangian.update != "fixed":
+        message = f"`search: adaptive_profile` needs `update: fixed`, but got {arm.lagrangian.update}."
+        raise SpecError(message, code="out-of-range", path=("kind",), help="use kind: optuna, or another arm")
+    limits = resolve({}).cost_limits
+    if len(limits) > 1:
+        message = f"`search: adaptive_profile` needs a single constraint, but there are {', '.join(limits)}."
+        raise SpecError(message, code="out-of-range", path=("kind",), help="use kind: grid")
+    return search
+
+
+def _enqueued(arm: Arm, point: dict[str, Any], parameters: AlgorithmParameters, index: int) -> dict[str, Any]:
+    checked: dict[str, Any] = {}
+    for name, value in point.items():
+        try:
+            checked[name] = arm.check_value(name, value, parameters)
+        except SpecError as error:
+            raise error.at("enqueue", index, name) from None
+    return checked
 
 
 def _given_axes(search: GridSearch) -> Mapping[str, Any]:
@@ -92,7 +125,8 @@ def _dimension(arm: Arm, name: str, where: Range | Choices, parameters: Algorith
     if name not in arm.searchable(parameters):
         raise arm.not_searchable(name, parameters).at(*path)
     if isinstance(where, Choices):
-        return Choices(choices=_check_values(arm, name, where.choices, parameters, (*path, "choices")))
+        choices = _check_values(arm, name, where.choices, parameters, (*path, "choices"))
+        return where.model_copy(update={"choices": choices})
     wanted = {float: "float", int: "int"}.get(arm.field_type(name, parameters))
     if wanted is None:
         message = f"`{name}` is no number: it is searched by choices."
@@ -131,7 +165,7 @@ def _check_combinations(
         return
     for combination in itertools.product(*(values[name] for name in names)):
         try:
-            resolve(dict(zip(names, combination, strict=True)))
+            resolve({n: value for n, value in zip(names, combination, strict=True) if value is not _ABSENT})
         except SpecError as error:
             name = error.path[0] if error.path[0] in names else names[0]
             raise error.at(*path, name) from None

@@ -6,7 +6,7 @@ from typing import Any
 from sweeps.spec.search import GridSearch
 from sweeps.spec.study import Arm, StudySpec
 
-_GROWING = ("env_steps", "seeds", "arms")
+_GROWING = ("env_steps", "seeds", "arms", "budget")
 
 
 def differences(old: StudySpec, new: StudySpec) -> list[str]:

@@ -10,7 +10,8 @@ from algorithms.parameters import MultiplierParameters, PPOParameters, SACParame
 from environments.tasks import find_task
 from sweeps.errors import SpecError, suggest
 from sweeps.spec.errors import error_in_value
-from sweeps.spec.search import Search, SpecModel
+from sweeps.spec.model import SpecModel
+from sweeps.spec.search import Search
 
 CostLimit = Annotated[float, Field(ge=0.0, allow_inf_nan=False, description="undiscounted cost per episode")]
 Count = Annotated[StrictInt, Field(ge=1)]

@@ -3,6 +3,7 @@
 from typing import Any
 
 from sweeps.spec.presets import HYPERPARAMETERS
+from sweeps.spec.scales import SCALES
 from sweeps.spec.study import StudySpec
 
 
@@ -28,6 +29,11 @@ def study_schema() -> dict[str, Any]:
         }
         for name, model in HYPERPARAMETERS.items()
     ]
+    schema["properties"][SCALES] = {
+        "type": "object",
+        "additionalProperties": {"type": "object"},
+        "description": "name → what differs from the file at that scale",
+    }
     schema["oneOf"] = [
         {"required": ["arms"], "properties": {"lagrangian": False, "search": False}},
         {"required": ["lagrangian"], "properties": {"arms": False}},

@@ -1,43 +1,25 @@
-"""Search of an arm, as a study file writes it: a grid of given values, or Optuna over a space.
+"""Search of an arm, as a study file writes it: a grid of given values, Optuna over a space, or an adaptive λ-profile.
 
 Which names may be searched depends on the arm and is checked in `sweeps.spec.study`: hyperparameters of its multiplier
 update, those of the algorithm, and `cost_limit`.
 """
 
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    StrictBool,
-    StrictFloat,
-    StrictInt,
-    StrictStr,
-    Tag,
-    model_validator,
-)
+from pydantic import ConfigDict, Field, StrictInt, model_validator
 
 from sweeps.errors import SpecError
-from sweeps.spec.frozen import FrozenDict
+from sweeps.spec.dimensions import Choices, Range, Scalar, Space, active_names, check_conditions
+from sweeps.spec.model import SpecModel
+from sweeps.spec.objectives import DIRECTIONS, Direction, Objective
+from sweeps.spec.tune_space import axis_from_tune
 
-Scalar = StrictInt | StrictFloat | StrictStr | StrictBool | None
+__all__ = ["AdaptiveProfile", "Choices", "GridSearch", "OptunaSearch", "Range", "Search", "SpecModel"]
+
 Value = Scalar | tuple[StrictInt, ...]
 Axis = Annotated[tuple[Value, ...], Field(min_length=1)]
 Trials = Annotated[int, Field(ge=1, strict=True)]
-
-
-class SpecModel(BaseModel):
-    """A frozen part of a study specification, its dictionaries too; unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    @model_validator(mode="after")
-    def _freeze(self) -> Self:
-        for values in (self.__dict__, self.__pydantic_extra__ or {}):
-            values |= {name: FrozenDict(value) for name, value in values.items() if type(value) is dict}
-        return self
 
 
 class GridSearch(SpecModel):
@@ -51,6 +33,19 @@ class GridSearch(SpecModel):
     __pydantic_extra__: dict[str, Axis | Literal["paper"]]  # pyright: ignore[reportIncompatibleVariableOverride]
 
     kind: Literal["grid"] = "grid"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_tune(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        converted: dict[str, Any] = {}
+        for name, values in data.items():
+            try:
+                converted[name] = axis_from_tune(values)
+            except SpecError as error:
+                raise error.at(name) from None
+        return converted
 
     @property
     def axes(self) -> dict[str, tuple[Value, ...]]:
@@ -68,73 +63,115 @@ class GridSearch(SpecModel):
         return self
 
 
-class Range(SpecModel):
-    """Numbers from `low` to `high`, both included."""
+Sampler = Literal["tpe", "gp", "nsga2", "nsga3", "cmaes", "qmc", "random"]
 
-    low: Annotated[StrictInt | StrictFloat, Field(allow_inf_nan=False, description="smallest value")]
-    high: Annotated[StrictInt | StrictFloat, Field(allow_inf_nan=False, description="largest value")]
-    log: StrictBool = Field(default=False, description="search orders of magnitude evenly; low > 0")
-    step: Annotated[StrictInt | StrictFloat, Field(gt=0, allow_inf_nan=False)] | None = Field(
-        default=None, description="only low, low + step, …, high; high - low must be a multiple of it"
-    )
-    type: Literal["float", "int"] | None = Field(default=None, description="default: that of the hyperparameter")
-
-    @model_validator(mode="after")
-    def _is_searchable(self) -> "Range":
-        if self.low > self.high:
-            raise SpecError(
-                f"`low <= high` must hold, but got low={self.low}, high={self.high}.",
-                code="inverted-range",
-                help=f"did you mean {{low: {self.high}, high: {self.low}}}?",
-            )
-        if self.log and self.low <= 0:
-            message = f"`low > 0` must hold with log: true, but got low={self.low}."
-            raise SpecError(message, code="inverted-range", path=("low",), help="raise low, or drop log: true")
-        if self.log and self.step is not None:
-            message = "`step` and `log: true` exclude each other."
-            raise SpecError(message, code="out-of-range", path=("step",), help="drop one of them")
-        if self.step is not None and abs((self.high - self.low) / self.step % 1 - 0.5) < 0.5 - 1e-9:
-            message = f"`high - low` must be a multiple of `step`, but got {self.low} … {self.high} by {self.step}."
-            raise SpecError(message, code="out-of-range", path=("step",), help="`high` is included in a range")
-        return self
-
-
-class Choices(SpecModel):
-    """One of several values, without an order."""
-
-    choices: Annotated[tuple[Scalar, ...], Field(min_length=1)]
-
-
-def _kind_of_dimension(data: Any) -> str:
-    return "choices" if isinstance(data, Choices) or (isinstance(data, dict) and "choices" in data) else "range"
-
-
-Dimension = Annotated[
-    Annotated[Range, Tag("range")] | Annotated[Choices, Tag("choices")], Discriminator(_kind_of_dimension)
-]
+_POPULATIONS = ("nsga2", "nsga3", "cmaes")
 
 
 class OptunaSearch(SpecModel):
     """Optuna suggests each trial from the results of those before; every cost must be within its limit."""
 
     kind: Literal["optuna"] = "optuna"
-    sampler: Literal["tpe"] = Field(
-        default="tpe", description="tpe: tree-structured Parzen estimator, Optuna's default"
+    sampler: Sampler = Field(
+        default="tpe",
+        description="tpe: tree-structured Parzen estimator; gp: Gaussian process; nsga2, nsga3: genetic, for several "
+        "objectives; cmaes: covariance matrix adaptation, numbers only; qmc: Sobol points; random",
     )
     trials: Trials = Field(description="trials to run in this arm")
-    objectives: Annotated[dict[Literal["return", "cost"], Literal["maximize", "minimize"]], Field(min_length=1)] = {
-        "return": "maximize"
-    }
-    space: Annotated[dict[str, Dimension], Field(min_length=1, description="hyperparameter → where to search")]
+    objectives: Annotated[dict[Objective, Direction], Field(min_length=1)] = Field(
+        default={"return": "maximize"}, description="what to optimize: objective → its direction"
+    )
+    space: Space
+    enqueue: Annotated[tuple[dict[str, Scalar], ...], Field(min_length=1)] | None = Field(
+        default=None, description="configurations to run first, each name of the space given"
+    )
+    population: Annotated[int, Field(ge=2, strict=True)] | None = Field(
+        default=None, description="trials of a generation of nsga2, nsga3 or cmaes; default: a fifth of all, 4 to 50"
+    )
+
+    @property
+    def generation(self) -> int:
+        """Trials of a generation."""
+        return self.population or min(max(self.trials // 5, 4), 50)
 
     @model_validator(mode="after")
     def _has_sensible_directions(self) -> "OptunaSearch":
-        wanted = {"return": "maximize", "cost": "minimize"}
         for name, direction in self.objectives.items():
-            if direction != wanted[name]:
-                message = f"`{name}: {wanted[name]}` must hold, but got {direction}."
+            if direction != DIRECTIONS[name]:
+                message = f"`{name}: {DIRECTIONS[name]}` must hold, but got {direction}."
                 raise SpecError(message, code="out-of-range", path=("objectives", name))
         return self
 
+    @model_validator(mode="after")
+    def _suits_its_sampler(self) -> "OptunaSearch":
+        check_conditions(self.space)
+        if self.population is not None and self.sampler not in _POPULATIONS:
+            message = f"`population` needs a sampler among {', '.join(_POPULATIONS)}, but got {self.sampler}."
+            raise SpecError(message, code="out-of-range", path=("population",), help="drop it")
+        if self.sampler == "cmaes":
+            self._suits_cmaes()
+        return self
 
-Search = Annotated[GridSearch | OptunaSearch, Field(discriminator="kind")]
+    def _suits_cmaes(self) -> None:
+        if len(self.objectives) > 1:
+            message = f"`sampler: cmaes` takes one objective, but got {', '.join(self.objectives)}."
+            raise SpecError(message, code="out-of-range", path=("objectives",), help="use nsga2, tpe or gp")
+        for name, where in self.space.items():
+            if isinstance(where, Choices) or where.when is not None:
+                message = f"`sampler: cmaes` searches unconditional ranges, but `{name}` is none."
+                raise SpecError(message, code="out-of-range", path=("space", name), help="use tpe, or nsga2")
+
+    @model_validator(mode="after")
+    def _fits_what_is_enqueued(self) -> "OptunaSearch":
+        points = self.enqueue or ()
+        if len(points) > self.trials:
+            message = f"`trials` must count those of `enqueue`, but got {self.trials} < {len(points)}."
+            raise SpecError(message, code="out-of-range", path=("trials",))
+        for index, point in enumerate(points):
+            self._check_point(point, ("enqueue", index))
+        return self
+
+    def _check_point(self, point: dict[str, Any], path: tuple[str | int, ...]) -> None:
+        wanted = active_names(self.space, {**dict.fromkeys(self.space), **point})
+        if set(point) != set(wanted):
+            message = f"an enqueued configuration must give exactly {_listed(wanted)}, but gives {_listed(point)}."
+            raise SpecError(message, code="out-of-range", path=path)
+        for name, value in point.items():
+            if not self.space[name].holds(value):
+                message = f"`{name}` must lie in its space, but got {value!r}."
+                raise SpecError(message, code="out-of-range", path=(*path, name), help="widen the space, or drop it")
+
+
+class Multipliers(SpecModel):
+    """Multipliers from `low` to `high`, both included."""
+
+    low: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 0.0
+    high: Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> "Multipliers":
+        if self.low >= self.high:
+            message = f"`low < high` must hold, but got low={self.low}, high={self.high}."
+            raise SpecError(message, code="inverted-range")
+        return self
+
+
+class AdaptiveProfile(SpecModel):
+    """A λ-profile that chooses its multipliers: where the cost crosses its limit, and where the front has gaps."""
+
+    kind: Literal["adaptive_profile"] = "adaptive_profile"
+    multiplier: Multipliers = Field(description="where λ* is looked for; both ends are trained")
+    trials: Annotated[int, Field(ge=4, strict=True)] = Field(default=8, description="multipliers to train, at most")
+    tolerance: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] = Field(
+        default=0.05, description="λ* is precise enough once its 95 % interval lies within ± this share of it"
+    )
+    gap: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] = Field(
+        default=0.35, description="widest step between neighbors on the front, as a share of its extent"
+    )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "nothing"
+
+
+Search = Annotated[GridSearch | OptunaSearch | AdaptiveProfile, Field(discriminator="kind")]

@@ -5,36 +5,42 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from sweeps.errors import SpecError
-from sweeps.spec.search import Choices, OptunaSearch, Range
-from sweeps.spec.study import Arm
+from sweeps.spec.search import AdaptiveProfile, Choices, GridSearch, OptunaSearch, Range
+from sweeps.spec.study import Arm, StudySpec
 
 if TYPE_CHECKING:  # half a second of imports that reading a study does not need
     from optuna.distributions import BaseDistribution
 
 
-def grid_points(arm: Arm) -> list[dict[str, Any]]:
+def known_points(arm: Arm) -> list[dict[str, Any]]:
     """Every point of an arm that is known before anything has run.
 
     Args:
-        arm: An arm of a `StudySpec`, with a grid or without a search.
+        arm: An arm of a `StudySpec`.
 
     Returns:
-        The parameters of each trial, the last name varying fastest; without a search one trial with none.
-
-    Raises:
-        ValueError: If Optuna searches the arm: its points depend on results.
+        The parameters of each trial: of a grid all, the last name varying fastest; of Optuna those enqueued; without a
+        search one trial with none.
     """
     if arm.search is None:
         return [{}]
+    if isinstance(arm.search, AdaptiveProfile):
+        return []
     if isinstance(arm.search, OptunaSearch):
-        raise ValueError("`search.kind: grid` must hold, but got optuna, which suggests points one after the other.")
+        return [{name: point[name] for name in arm.search.space if name in point} for point in arm.search.enqueue or ()]
     axes = arm.search.axes
     return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
 
 
 def num_trials(arm: Arm) -> int:
-    """How many trials an arm has."""
-    return arm.search.trials if isinstance(arm.search, OptunaSearch) else len(grid_points(arm))
+    """How many trials an arm has; of an adaptive profile how many at most."""
+    return len(known_points(arm)) if isinstance(arm.search, GridSearch | None) else arm.search.trials
+
+
+def suggests(spec: StudySpec) -> bool:
+    """Whether a study's trials depend on results: an arm is searched by more than a grid, or the best run again."""
+    searched = any(not isinstance(arm.search, GridSearch | None) for arm in spec.arms.values())
+    return searched or spec.retest is not None
 
 
 def distributions(search: OptunaSearch) -> "dict[str, BaseDistribution]":

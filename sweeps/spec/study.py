@@ -19,9 +19,13 @@ from sweeps.errors import SpecError, suggest
 from sweeps.spec.checks import complete_search, searched_together
 from sweeps.spec.errors import error_in_file, error_in_value
 from sweeps.spec.frozen import FrozenDict
+from sweeps.spec.limits import Budget, Retest, Stopping
+from sweeps.spec.model import SpecModel
+from sweeps.spec.objectives import Aggregate, CostBound, Direction, Objective
 from sweeps.spec.presets import HYPERPARAMETERS, Hyperparameters, of_algorithm
 from sweeps.spec.run import COST_LIMIT, AlgorithmName, Arm, CostLimit, Count, RunSpec
-from sweeps.spec.search import SpecModel
+from sweeps.spec.scales import scaled
+from sweeps.spec.search import OptunaSearch
 from sweeps.spec.yaml_file import YamlFile, parse_yaml, read_yaml
 
 __all__ = ["Arm", "RunSpec", "StudySpec"]
@@ -56,13 +60,21 @@ class StudySpec(SpecModel):
     )
     arms: Annotated[dict[Name, Arm], Field(min_length=1)] = Field(description="name → update and search")
     study_seed: Seed = Field(default=0, description="seed of the search")
+    aggregate: Aggregate = Field(default="mean", description="over seeds, of objectives and constrained costs")
+    cost_bound: CostBound = Field(
+        default="mean", description="end of the cost's 95 % interval over seeds that must be within its limit"
+    )
+    stopping: Stopping | None = Field(default=None, description="when trials and seeds are stopped early")
+    budget: Budget | None = Field(default=None, description="when the study ends")
+    retest: Retest | None = Field(default=None, description="run the best trials again on fresh seeds")
 
     @classmethod
-    def from_yaml(cls, path: Path | str) -> "StudySpec":
+    def from_yaml(cls, path: Path | str, scale: str | None = None) -> "StudySpec":
         """Reads and checks a study file.
 
         Args:
             path: The file.
+            scale: One of its `scales`, or None: as it stands.
 
         Returns:
             The study, complete.
@@ -70,7 +82,7 @@ class StudySpec(SpecModel):
         Raises:
             SpecError: If the file cannot be read or breaks a rule; names file, line and column.
         """
-        return cls._from_file(read_yaml(path))
+        return cls.from_file(scaled(read_yaml(path), scale))
 
     @classmethod
     def from_text(cls, text: str, name: str = "study") -> "StudySpec":
@@ -86,10 +98,15 @@ class StudySpec(SpecModel):
         Raises:
             SpecError: If the text breaks a rule; names line and column.
         """
-        return cls._from_file(parse_yaml(text, name))
+        return cls.from_file(scaled(parse_yaml(text, name), None))
 
     @classmethod
-    def _from_file(cls, file: YamlFile) -> "StudySpec":
+    def from_file(cls, file: YamlFile) -> "StudySpec":
+        """Checks a parsed study file at one scale.
+
+        Raises:
+            SpecError: If it breaks a rule; names line and column.
+        """
         try:
             return cls.model_validate(file.data, strict=True)
         except ValidationError as error:
@@ -131,6 +148,13 @@ class StudySpec(SpecModel):
     def seed_list(self) -> tuple[int, ...]:
         """The seeds, each once."""
         return tuple(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
+
+    @property
+    def objectives(self) -> dict[Objective, Direction]:
+        """What its best trials are best in: the objectives that all its Optuna searches share, else the return."""
+        searches = [arm.search for arm in self.arms.values() if isinstance(arm.search, OptunaSearch)]
+        shared = bool(searches) and all(search.objectives == searches[0].objectives for search in searches)
+        return dict(searches[0].objectives) if shared else {"return": "maximize"}
 
     @property
     def cost_limits(self) -> dict[str, float]:

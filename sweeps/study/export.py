@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from sweeps.analysis.best import judge_in
 from sweeps.records import State, Trial
 from sweeps.running.sampler import to_optuna
-from sweeps.spec.run import Arm
-from sweeps.spec.search import GridSearch, OptunaSearch
+from sweeps.spec import Arm, StudySpec
+from sweeps.spec.search import AdaptiveProfile, GridSearch, OptunaSearch
 from sweeps.spec.space import distributions
 
 if TYPE_CHECKING:
@@ -56,26 +57,29 @@ def _export_arm(study: "Study", name: str, arm: Arm, trials: list[Trial], storag
     target = optuna.create_study(study_name=exported, storage=storage, directions=list(objectives.values()))
     target.set_user_attr("objectives", list(objectives))
     target.set_user_attr("spec_sha256", study.spec.sha256)
-    target.add_trials([_frozen(trial, arm, study.spec.resolve(name, trial.params).cost_limits) for trial in trials])
+    target.add_trials([_frozen(trial, study.spec, arm) for trial in trials])
     return exported
 
 
-def _frozen(trial: Trial, arm: Arm, limits: Mapping[str, float]) -> FrozenTrial:
+def _frozen(trial: Trial, spec: StudySpec, arm: Arm) -> FrozenTrial:
     if isinstance(arm.search, OptunaSearch):
-        frozen = to_optuna(trial, arm.search, distributions(arm.search), limits)
+        judgment = judge_in(spec, trial, list(arm.search.objectives))
+        frozen = to_optuna(trial, arm.search, distributions(arm.search), judgment)
     else:
-        frozen = _point(trial, arm.search, limits)
+        frozen = _point(trial, arm.search, spec.resolve(trial.arm, trial.params).cost_limits)
     for key, value in _facts(trial).items():
         frozen.set_user_attr(key, value)
     return frozen
 
 
-def _point(trial: Trial, search: GridSearch | None, limits: Mapping[str, float]) -> FrozenTrial:
-    """A point of a grid: every axis a choice between its values."""
-    axes = {} if search is None else search.axes
+def _point(trial: Trial, search: GridSearch | AdaptiveProfile | None, limits: Mapping[str, float]) -> FrozenTrial:
+    """A point of a grid, every axis a choice between its values, or of an adaptive profile."""
+    axes = search.axes if isinstance(search, GridSearch) else {}
     space: dict[str, BaseDistribution] = {
         axis: CategoricalDistribution([_plain(value) for value in values]) for axis, values in axes.items()
     }
+    if isinstance(search, AdaptiveProfile):
+        space["multiplier"] = FloatDistribution(search.multiplier.low, search.multiplier.high)
     described: dict[str, Any] = {
         "params": {name: _plain(value) for name, value in trial.params.items()},
         "distributions": space,
@@ -83,6 +87,8 @@ def _point(trial: Trial, search: GridSearch | None, limits: Mapping[str, float])
     if trial.mean_return is None or trial.mean_cost is None:
         return create_trial(state=_STATES[trial.state], **described)
     constraints = {name: trial.mean_cost[name].mean - limit for name, limit in limits.items()}
+    if trial.state is State.PRUNED:
+        return create_trial(state=TrialState.PRUNED, constraints=constraints, **described)
     return create_trial(
         state=TrialState.COMPLETE, values=[trial.mean_return.mean], constraints=constraints, **described
     )

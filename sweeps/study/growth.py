@@ -11,8 +11,8 @@ from sweeps.records import Trial
 from sweeps.spec import StudySpec
 from sweeps.spec.difference import differences, extends
 from sweeps.spec.errors import error_in_value
-from sweeps.spec.search import GridSearch, OptunaSearch
-from sweeps.spec.space import grid_points, trial_key
+from sweeps.spec.search import GridSearch
+from sweeps.spec.space import known_points, trial_key
 
 
 def grown(
@@ -70,12 +70,11 @@ def _checked(data: Mapping[str, Any], spec: StudySpec) -> StudySpec:
 
 
 def known_trials(spec: StudySpec) -> list[NewTrial]:
-    """The trials of a study that are known before anything runs: points of grids and single configurations."""
+    """The trials of a study that are known before anything runs: points of grids, single and enqueued ones."""
     return [
         NewTrial(trial_key(name, params), name, params)
         for name, arm in spec.arms.items()
-        if not isinstance(arm.search, OptunaSearch)
-        for params in grid_points(arm)
+        for params in known_points(arm)
     ]
 
 

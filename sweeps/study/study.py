@@ -15,7 +15,7 @@ from sweeps.ledger import Holder, Ledger, StudyRow, Writer, delete_study, drivin
 from sweeps.records import State, Trial
 from sweeps.running.checkpoints import Cadence
 from sweeps.spec import StudySpec
-from sweeps.spec.space import num_trials
+from sweeps.spec.space import suggests
 from sweeps.status import Status
 from sweeps.study.growth import extension, grown
 from sweeps.trial_table import best_of, to_dataframe
@@ -268,20 +268,31 @@ class Study:
 
     @property
     def best_trial(self) -> Trial:
-        """The complete, feasible trial with the highest mean return; the first of equals.
+        """The best of the complete, feasible trials in the study's first objective; the first of equals.
+
+        Where the study runs its best trials again on fresh seeds, the best of those.
 
         Raises:
             NoFeasibleTrial: If there is none.
         """
-        best = best_of(self._ledger.trials(self._row.id, with_seeds=False))
-        if best is None:
+        return self.best_trials[0]
+
+    @property
+    def best_trials(self) -> list[Trial]:
+        """The feasible trials that no other one beats in every objective of the study, best in the first one first.
+
+        Raises:
+            NoFeasibleTrial: If there is none.
+        """
+        best = self._best_trials()
+        if not best:
             limits = ", ".join(f"{name} <= {limit:g}" for name, limit in self.spec.cost_limits.items())
             raise NoFeasibleTrial(
                 f"`a complete trial keeps {limits}` must hold, but none of study {self.name!r} does.",
                 code="no-feasible-trial",
                 help="raise the cost limit, search larger multipliers, or train longer",
             )
-        return self._trial(best.number)
+        return best
 
     def best_policy(
         self,
@@ -341,24 +352,36 @@ class Study:
         """How the study stands now."""
         counts = self._counts()
         seeds = len(self.spec.seed_list)
-        best = best_of(self._ledger.trials(self._row.id, with_seeds=False))
+        best = self._best_trials()
         return Status(
             name=self.name,
             counts=counts,
             env_steps=self._ledger.env_steps(self._row.id),
             env_steps_total=sum(counts.values()) * seeds * self.spec.env_steps,
             holder=self.holder,
-            best=None if best is None else self._trial(best.number),
+            best=best[0] if best else None,
         )
+
+    def _best_trials(self) -> list[Trial]:
+        is_default = self.spec.objectives == {"return": "maximize"} and self.spec.aggregate == "mean"
+        if is_default and self.spec.retest is None:  # without the many seed runs
+            best = best_of(self._ledger.trials(self._row.id, with_seeds=False))
+            return [] if best is None else [self._trial(best.number)]
+        from sweeps.analysis.best import best_trials
+
+        return best_trials(self.spec, self.trials)
 
     def _trial(self, number: int) -> Trial:
         return self._ledger.trials(self._row.id, number=number)[0]
 
     def _counts(self) -> dict[State, int]:
-        """Trials by state; those that Optuna has yet to suggest count as waiting."""
+        """Trials by state; those that are yet to be suggested count as waiting."""
         counts = self._ledger.count_trials(self._row.id)
-        planned = sum(num_trials(arm) for arm in self.spec.arms.values())
-        return counts | {State.WAITING: counts[State.WAITING] + max(0, planned - sum(counts.values()))}
+        if not suggests(self.spec):
+            return counts
+        from sweeps.running.suggestions import num_to_suggest  # Optuna: only where something searches
+
+        return counts | {State.WAITING: counts[State.WAITING] + num_to_suggest(self.spec, self.trials)}
 
     @contextlib.contextmanager
     def _driving(self) -> Generator[Writer]:

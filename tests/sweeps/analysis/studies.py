@@ -9,7 +9,7 @@ from sweeps.analysis.summary import feasible, interval, summarize_seed
 from sweeps.records import ResultRow, SeedRun, State, Trial
 from sweeps.spec import StudySpec
 from sweeps.spec.search import OptunaSearch
-from sweeps.spec.space import grid_points
+from sweeps.spec.space import known_points
 from sweeps.tracking.events import RowAdded, StudyStarted
 from sweeps.tracking.spool import Spool
 
@@ -47,7 +47,7 @@ def finished_study(
     trials: list[Trial] = []
     for arm, content in spec.arms.items():
         is_open = content.search is None or isinstance(content.search, OptunaSearch)
-        points = (suggested or {}).get(arm, [{}]) if is_open else grid_points(content)
+        points = (suggested or {}).get(arm, [{}]) if is_open else known_points(content)
         for params in points:
             trials.append(_trial(len(trials), arm, params, spec, spool, outcome, state(len(trials))))
     spool.close()

@@ -89,7 +89,7 @@ def test_a_studys_updates_are_the_points_of_its_grids_each_once(tmp_path: Path):
     assert fixed[0] == ({}, 30.0)
     assert fixed[-1] == ({"multiplier": 2.0}, 30.0)
     assert rest == [({"lr": 0.1}, 10.0), ({"lr": 0.1}, 20.0), ({}, 30.0)]
-    assert notes == ["fixed: 8 of 25 points of its grid", "tuned: Optuna will choose; this is what it starts from"]
+    assert notes == ["fixed: 8 of 25 points of its grid", "tuned: its search will choose; this is what it starts from"]
 
 
 def store(storage: Path) -> None:

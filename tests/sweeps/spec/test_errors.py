@@ -173,8 +173,8 @@ SEARCH_CASES = [
      "`return: maximize` must hold, but got minimize", None),
     ("return: maximize", "retrun: maximize", "10:16 retrun", "search.objectives.retrun", "unknown-name",
      "unknown value 'retrun'", "did you mean `return`?"),
-    ("kind: optuna", "kind: optuna\n  sampler: gp", "9:12 gp", "search.sampler", "unknown-name",
-     "unknown value 'gp'", "known: tpe"),
+    ("kind: optuna", "kind: optuna\n  sampler: tep", "9:12 tep", "search.sampler", "unknown-name",
+     "unknown value 'tep'", "did you mean `tpe`? known: cmaes, gp, nsga2, nsga3, qmc, random, tpe"),
     ("lagrangian: {update: pid}\n", "", "1:1 n", "lagrangian", "missing-key", "`lagrangian` is missing", None),
 ]  # fmt: skip
 

@@ -10,11 +10,14 @@ from environments.tasks import PAPER_TASKS, find_task
 from sweeps.planning.plan import make_plan
 from sweeps.planning.speed import GivenRate
 from sweeps.spec import StudySpec
+from sweeps.spec.scales import scale_names, scaled
 from sweeps.spec.schema import study_schema
+from sweeps.spec.shipped import shipped_studies, study_path
 from sweeps.spec.yaml_file import read_yaml
 
 FOLDER = Path(sweeps.__file__).parent / "studies"
 FILES = sorted(FOLDER.glob("*.yaml"))
+PRESETS = [file for file in FILES if scale_names(read_yaml(file))]
 VALIDATOR = jsonschema.Draft202012Validator(study_schema())
 
 
@@ -26,9 +29,32 @@ def as_json(value: object) -> object:
 
 
 def test_the_studies_that_are_promised_are_there():
-    profiles = {f"lambda-profile-{task.lower()}" for task in PAPER_TASKS}
-    promised = {"demo", "pid-gains-circle1", "sac-lagrangian-circle1", "sac-lagrangian-goal1", *profiles}
-    assert promised <= {file.stem for file in FILES}
+    kinds = ("lambda-profile", "ga-cost-limits", "stability-ga-vs-pid", "pid-gains", "cost-limit-regimes")
+    promised = {
+        "demo",
+        "sac-lagrangian-circle1",
+        "sac-lagrangian-goal1",
+        *(f"{kind}-{task.lower()}" for kind in kinds for task in PAPER_TASKS),
+    }
+    assert promised <= {file.stem for file in FILES} == set(shipped_studies())
+    assert {file.stem for file in PRESETS} >= {name for name in promised if name.startswith(kinds)}
+    assert all(study_path(name).is_file() for name in promised)
+
+
+@pytest.mark.parametrize("scale", ["paper", "desk", "smoke"])
+@pytest.mark.parametrize("file", PRESETS, ids=lambda file: file.stem)
+def test_a_preset_of_the_papers_loads_and_plans_at_every_scale(file: Path, scale: str):
+    spec = StudySpec.from_yaml(file, scale)
+    assert spec.name == (file.stem if scale == "paper" else f"{file.stem}-{scale}")
+    assert spec.hyperparameters.preset == scale
+    plan = make_plan(spec, cores=2, speed=GivenRate(4_000.0))
+    assert plan.trials >= 2
+    assert plan.notes == ()
+    assert plan.cpu_s is not None
+    if scale == "smoke":  # "does it run": minutes at the rate of one core
+        assert plan.cpu_s < 300.0
+    if scale == "desk":  # a night on a desktop
+        assert plan.cpu_s < 12 * 3600.0
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -44,6 +70,8 @@ def test_a_shipped_study_loads_and_plans_under_its_files_name(file: Path):
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_the_schema_accepts_a_shipped_study_and_its_complete_form(file: Path):
     VALIDATOR.validate(as_json(read_yaml(file).data))
+    for scale in scale_names(read_yaml(file)):
+        VALIDATOR.validate(as_json(scaled(read_yaml(file), scale).data))
     VALIDATOR.validate(StudySpec.from_yaml(file).model_dump(mode="json", exclude_none=True))
 
 

@@ -11,7 +11,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from sweeps.errors import SpecError
 from sweeps.spec import Arm, StudySpec
 from sweeps.spec.search import Choices, OptunaSearch, Range
-from sweeps.spec.space import distributions, grid_points, num_trials, trial_key
+from sweeps.spec.space import distributions, known_points, num_trials, trial_key
 
 
 def arm(lagrangian: dict[str, Any], search: dict[str, Any] | None) -> Arm:
@@ -36,22 +36,30 @@ def optuna_search(space: dict[str, Any], trials: int = 5) -> OptunaSearch:
 
 def test_a_grid_is_the_product_of_its_axes_the_last_varying_fastest():
     grid = arm({"update": "fixed"}, {"kind": "grid", "multiplier": [0, 0.5], "cost_limit": [10, 20, 30]})
-    assert grid_points(grid) == [
+    assert known_points(grid) == [
         {"multiplier": multiplier, "cost_limit": limit} for multiplier in (0.0, 0.5) for limit in (10.0, 20.0, 30.0)
     ]
     assert num_trials(grid) == 2 * 3
 
 
 def test_an_arm_without_a_search_is_one_trial():
-    assert grid_points(arm({"update": "ga"}, None)) == [{}]
+    assert known_points(arm({"update": "ga"}, None)) == [{}]
     assert num_trials(arm({"update": "ga"}, None)) == 1
 
 
-def test_an_arm_that_optuna_searches_has_its_number_of_trials_and_no_points():
-    searched = arm({"update": "pid"}, {"kind": "optuna", "trials": 7, "space": {"kp": {"low": 0, "high": 1}}})
-    assert num_trials(searched) == 7
-    with pytest.raises(ValueError, match="suggests points one after the other"):
-        grid_points(searched)
+def test_an_arm_that_optuna_searches_has_its_number_of_trials_and_the_points_that_are_enqueued():
+    search = {"kind": "optuna", "trials": 7, "space": {"kp": {"low": 0, "high": 1}, "ki": {"low": 0, "high": 1}}}
+    assert num_trials(arm({"update": "pid"}, search)) == 7
+    assert known_points(arm({"update": "pid"}, search)) == []
+    known = arm({"update": "pid"}, {**search, "enqueue": [{"ki": 0, "kp": 1}, {"kp": 0.5, "ki": 0.5}]})
+    assert known_points(known) == [{"kp": 1.0, "ki": 0.0}, {"kp": 0.5, "ki": 0.5}]
+    assert list(known_points(known)[0]) == ["kp", "ki"]
+    assert num_trials(known) == 7
+
+
+def test_an_adaptive_profile_has_its_trials_at_most_and_no_points():
+    adaptive = arm({"update": "fixed"}, {"kind": "adaptive_profile", "multiplier": {"low": 0.0, "high": 2.0}})
+    assert (num_trials(adaptive), known_points(adaptive)) == (8, [])
 
 
 def test_a_space_becomes_optunas_distributions_in_the_order_of_the_file():
@@ -150,5 +158,5 @@ def test_keys_are_equal_exactly_where_the_numbers_are(one: float, other: float):
 
 def test_the_keys_of_a_grid_are_distinct():
     grid = arm({"update": "fixed"}, {"kind": "grid", "multiplier": "paper", "num_envs": [1, 2, 4]})
-    keys = {trial_key("a", point) for point in grid_points(grid)}
+    keys = {trial_key("a", point) for point in known_points(grid)}
     assert len(keys) == 25 * 3

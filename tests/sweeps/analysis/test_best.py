@@ -1,0 +1,93 @@
+"""The best trials: feasible, undominated, on fresh seeds where there are any."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sweeps.analysis.best import best_trials, to_retest
+from sweeps.records import SeedRun, State, Trial
+from sweeps.spec import StudySpec
+
+
+def spec_of(**changes: Any) -> StudySpec:
+    search = {"kind": "optuna", "trials": 9, "space": {"kp": {"low": 0.0, "high": 1.0}}}
+    search |= {"objectives": changes.pop("objectives", {"return": "maximize"})}
+    data = {"name": "s", "task": "analytic/ring", "cost_limit": 12.0, "env_steps": 40_000, "seeds": 2}
+    return StudySpec.model_validate({**data, "lagrangian": {"update": "pid"}, "search": search, **changes})
+
+
+def trial(number: int, mean_return: float, cost: float = 10.0, rate: float = 0.0, **changes: Any) -> Trial:
+    state = changes.pop("state", State.COMPLETE)
+    run = SeedRun(0, state, mean_return=mean_return, mean_cost={"cost": cost}, measures={"violation_rate": rate})
+    return Trial(number, f"pid:{number}", "pid", {"kp": 0.1}, state, (run,), **changes)
+
+
+BOTH = {"return": "maximize", "violation_rate": "minimize"}
+
+
+def numbers(trials: list[Trial]) -> list[int]:
+    return [trial.number for trial in trials]
+
+
+def test_the_best_is_feasible_and_complete():
+    trials = [trial(0, 9.0, cost=12.5), trial(1, 8.0, state=State.PRUNED), trial(2, 5.0), trial(3, 7.0, cost=12.0)]
+    assert numbers(best_trials(spec_of(), trials)) == [3]
+    assert best_trials(spec_of(), trials[:2]) == []
+
+
+def test_several_objectives_have_a_front_best_in_the_first_one_first():
+    trials = [trial(0, 5.0, rate=0.1), trial(1, 9.0, rate=0.5), trial(2, 4.0, rate=0.2), trial(3, 7.0, rate=0.3)]
+    trials.append(trial(4, 99.0, cost=13.0, rate=0.0))
+    assert numbers(best_trials(spec_of(objectives=BOTH), trials)) == [1, 3, 0]
+
+
+def test_a_study_ranks_by_the_aggregate_that_it_asks_for():
+    def of(number: int, returns: list[float]) -> Trial:
+        runs = [SeedRun(s, State.COMPLETE, mean_return=r, mean_cost={"cost": 1.0}) for s, r in enumerate(returns)]
+        return Trial(number, str(number), "pid", {"kp": 0.1}, State.COMPLETE, tuple(runs))
+
+    trials = [of(0, [9.0, 1.0]), of(1, [4.0, 4.0])]
+    assert numbers(best_trials(spec_of(), trials)) == [0]
+    assert numbers(best_trials(spec_of(aggregate="worst"), trials)) == [1]
+
+
+def test_retests_replace_the_results_that_they_repeat():
+    trials = [trial(0, 9.0), trial(1, 8.0), trial(2, 3.0, retest_of=0), trial(3, 5.0, retest_of=1)]
+    assert numbers(best_trials(spec_of(retest={"top": 2, "seeds": 1}), trials)) == [3]
+
+
+def test_the_best_are_run_again_once_all_others_have_ended():
+    spec = spec_of(retest={"top": 2, "seeds": 4})
+    trials = [trial(0, 5.0), trial(1, 9.0), trial(2, 7.0), trial(3, 99.0, cost=13.0)]
+    assert numbers(to_retest(spec, trials)) == [1, 2]
+    assert to_retest(spec, [*trials, trial(4, 1.0, state=State.RUNNING)]) == []
+    assert numbers(to_retest(spec, [*trials, trial(4, 1.0, retest_of=1, state=State.WAITING)])) == [2]
+    assert to_retest(spec_of(), trials) == []
+
+
+def test_of_several_objectives_the_front_is_run_again_first_and_then_the_next_front():
+    spec = spec_of(objectives=BOTH, retest={"top": 3, "seeds": 4})
+    trials = [trial(0, 5.0, rate=0.1), trial(1, 9.0, rate=0.5), trial(2, 4.0, rate=0.2), trial(3, 3.0, rate=0.9)]
+    assert numbers(to_retest(spec, trials)) == [1, 0, 2]
+
+
+@given(st.lists(st.tuples(st.floats(-9, 9), st.floats(0, 24), st.floats(0, 1)), max_size=12))
+def test_no_infeasible_and_no_beaten_trial_is_ever_among_the_best(values: list[tuple[float, float, float]]):
+    trials = [trial(n, *value) for n, value in enumerate(values)]
+    best = set(numbers(best_trials(spec_of(objectives=BOTH), trials)))
+    feasible = [n for n, (_, cost, _) in enumerate(values) if cost <= 12.0]
+    assert best <= set(feasible)
+    assert bool(best) == bool(feasible)
+    for n in feasible:
+        beaten = any(
+            values[m][0] >= values[n][0]
+            and values[m][2] <= values[n][2]
+            and (values[m][0], values[m][2]) != (values[n][0], values[n][2])
+            for m in feasible
+        )
+        assert (n in best) == (not beaten)
+
+
+def test_equals_are_all_among_the_best():
+    assert numbers(best_trials(spec_of(), [trial(0, 5.0), trial(1, 5.0)])) == [0, 1]
