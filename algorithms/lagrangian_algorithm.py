@@ -52,6 +52,10 @@ class LagrangianAlgorithm(Algorithm):
     def step(self) -> dict[str, Any]:
         return {**super().step(), "seed_rows": self._seed_rows}
 
+    def calibration(self) -> dict[str, Any] | None:
+        """What a trained multiplier network says of the states that its policy visits; None without a network."""
+        return None
+
     def _rows(self, episodes: Episodes, times: IterationTimes) -> list[dict[str, Any]]:
         config = self._lagrangian
         (learned,) = self._learners.foreach_learner(lambda learner, _=None: cast(Any, learner).seed_metrics)

@@ -8,8 +8,9 @@ from pydantic import TypeAdapter
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 from ray.rllib.utils.annotations import override
 
-from algorithms.fit import find_misfit
+from algorithms.fit import Misfit, find_misfit, find_multiplier_misfit
 from algorithms.parameters import GradientAscent, MultiplierParameters
+from environments.tasks import find_task
 
 _MULTIPLIER = TypeAdapter[MultiplierParameters](MultiplierParameters)
 
@@ -156,11 +157,15 @@ class LagrangianConfig(AlgorithmConfig):
             ValueError: Names the settings, their values and the rule.
         """
         super().validate()
-        misfit = find_misfit(self.parameters, self.env_steps)
+        misfit = find_misfit(self.parameters, self.env_steps) or self._multiplier_misfit()
         if misfit is not None:
             raise ValueError(misfit.rule if misfit.help is None else f"{misfit.rule} {misfit.help}.")
         if not self.in_evaluation:  # RLlib derives a second config for evaluations, with settings of its own
             self._refuse_unread_settings()
+
+    def _multiplier_misfit(self) -> Misfit | None:
+        horizon = None if self.env is None else find_task(str(self.env)).horizon
+        return find_multiplier_misfit(self.parameters, self.multiplier_parameters, len(self.cost_limits), horizon)
 
     def _unread_settings(self) -> dict[str, tuple[Any, str]]:
         """Settings of RLlib's that nothing here reads: the value they must keep, and what to set instead."""

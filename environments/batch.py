@@ -111,6 +111,14 @@ class EnvBatch(ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} cannot restore a state (saves_state=False)")
 
+    def positions(self) -> Floats | None:
+        """Where each environment's robot is.
+
+        Returns:
+            `[B, 2]` float64; place in the plane, meters, of the observations given last; None where there is no plane.
+        """
+        return None
+
     def close(self) -> None:  # noqa: B027  (most batches hold nothing to release)
         """Releases processes and renderers; the batch cannot be used afterwards."""
 

@@ -83,10 +83,10 @@ def read_record(folder: Path, trial: int) -> CalibrationRecord | None:
     if not latest:
         return None
     chosen = [latest[seed] for seed in sorted(latest)]
-    joined = {name: _stacked([arrays[name][index] for arrays, index in chosen]) for name in _BY_SEED}
+    joined: dict[str, Any] = {name: _stacked([arrays[name][index] for arrays, index in chosen]) for name in _BY_SEED}
     first = chosen[0][0]
-    scalars = {name: float(first[name]) for name in ("multiplier_max", "discount")}
-    return CalibrationRecord(**joined, **scalars)
+    multiplier_max, discount = float(first["multiplier_max"]), float(first["discount"])
+    return CalibrationRecord(**joined, multiplier_max=multiplier_max, discount=discount)
 
 
 def _stacked(parts: list[NDArray[Any]]) -> NDArray[Any]:

@@ -5,7 +5,7 @@ critics are combined by their maximum before they enter (the pessimistic choice 
 iteration), which is the caller's.
 
     form           the critic's target                       g(s, π)
-    cost_value     c + γ Q_c(s', a')                         E_a[Q_c(s, a)] − d_s
+    cost_value     c + γ Q_c(s', a'), as in SAC-Lagrangian   E_a[Q_c(s, a)] − d_s
     feasibility    c̄ + (1 − c̄) γ G(s', a'),  c̄ = min(c, 1)   E_a[G(s, a)] − p
     reachability   (1 − γ) h + γ max(h, Q_h(s', a'))         E_a[Q_h(s, a)]
 
@@ -46,21 +46,6 @@ def statewise_limit(cost_limit: float, horizon: int, discount: float) -> float:
     if horizon < 1 or not 0.0 <= discount < 1.0:
         raise ValueError(f"`horizon >= 1` and `0 <= discount < 1` must hold, but got {horizon} and {discount}.")
     return cost_limit / horizon / (1.0 - discount)
-
-
-def cost_value_target(cost: Tensor, next_value: Tensor, terminated: Tensor, *, discount: Hyperparameter) -> Tensor:
-    """Computes the Bellman target of the discounted cost: c + γ Q_c(s', a').
-
-    Args:
-        cost: `[*B]` float ≥ 0; c.
-        next_value: `[*B]` float; Q_c(s', a').
-        terminated: `[*B]` bool.
-        discount: γ in [0, 1).
-
-    Returns:
-        `[*B]`; the target.
-    """
-    return cost + discount * torch.where(terminated, 0.0, next_value)
 
 
 def feasibility_target(cost: Tensor, next_value: Tensor, terminated: Tensor, *, discount: Hyperparameter) -> Tensor:

@@ -11,10 +11,12 @@ from ray.rllib.utils.metrics import ENV_RUNNER_RESULTS, NUM_ENV_STEPS_SAMPLED_LI
 
 from algorithms.lagrangian_algorithm import IterationTimes, LagrangianAlgorithm
 from algorithms.rollout import join_episodes
+from algorithms.sac_lagrangian.calibration import record_states
 from algorithms.sac_lagrangian.config import SACLagrangianConfig
 from algorithms.sac_lagrangian.env_runner import ReplayEnvRunner
 from algorithms.sac_lagrangian.learner import SACLagrangianLearner
 from algorithms.sac_lagrangian.replay_files import ReplayFiles
+from algorithms.sac_lagrangian.statewise_penalty import StatewisePenalty
 
 _REPLAY = "replay"
 
@@ -61,6 +63,14 @@ class SACLagrangian(LagrangianAlgorithm):
         env_steps = parameters.steps_per_iteration * self._learner.networks.num_seeds
         self.metrics.log_value((ENV_RUNNER_RESULTS, NUM_ENV_STEPS_SAMPLED_LIFETIME), env_steps, reduce="lifetime_sum")
         self._seed_rows = self._rows(join_episodes(rounds), IterationTimes(env_steps, rollout_s, update_s))
+
+    @override(LagrangianAlgorithm)
+    def calibration(self) -> dict[str, Any] | None:
+        """See `LagrangianAlgorithm.calibration`; fresh environments are stepped, and the training is left as it is."""
+        penalty, config = self._learner.penalty, cast(SACLagrangianConfig, self.config)
+        if not isinstance(penalty, StatewisePenalty):
+            return None
+        return record_states(config, self._learner.networks, penalty)
 
     @override(Algorithm)
     def save_to_path(self, path: Any = None, **kwargs: Any) -> str:

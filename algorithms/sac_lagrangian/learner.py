@@ -29,6 +29,7 @@ from algorithms.sac_lagrangian.losses import (
 from algorithms.sac_lagrangian.networks import StackedSoftActorCritic
 from algorithms.sac_lagrangian.penalty import ScalarPenalty
 from algorithms.sac_lagrangian.replay import Batch, ReplayBuffer, Transitions
+from algorithms.sac_lagrangian.statewise_penalty import StatewisePenalty
 
 _LEARNER_STREAM = 3  # of a seed's random numbers; 1 is its action noise
 _STATE = "sac_lagrangian"
@@ -57,7 +58,7 @@ class SACLagrangianLearner(TorchLearner):
         self._action_size = actions
         given = self._parameters.target_entropy
         self._target_entropy = -float(actions) if given is None else given
-        self._penalty = ScalarPenalty(config)
+        self._penalty = self._make_penalty(observations)
         self._scale = scale_start((num_seeds, num_costs))
         entropy = [np.random.SeedSequence(seed, spawn_key=(_LEARNER_STREAM,)) for seed in config.seed_list]
         self._generators = [torch.Generator().manual_seed(int(e.generate_state(1, np.uint64)[0])) for e in entropy]
@@ -69,6 +70,16 @@ class SACLagrangianLearner(TorchLearner):
     @property
     def _settings(self) -> SACLagrangianConfig:
         return cast(SACLagrangianConfig, self.config)
+
+    def _make_penalty(self, observation_size: int) -> ScalarPenalty | StatewisePenalty:
+        if self._settings.multiplier_parameters.update == "network":
+            return StatewisePenalty(self._settings, observation_size, self._device)
+        return ScalarPenalty(self._settings)
+
+    @property
+    def penalty(self) -> ScalarPenalty | StatewisePenalty:
+        """How costs weigh on the policy."""
+        return self._penalty
 
     @property
     def networks(self) -> StackedSoftActorCritic:
@@ -121,7 +132,7 @@ class SACLagrangianLearner(TorchLearner):
     def _gradient_step(self) -> None:
         parameters, networks = self._parameters, self._networks
         batch = self.buffer.sample(parameters.batch_size, self._generators).to(self._device)
-        targets = critic_targets(networks, batch, self._noise(), parameters)
+        targets = critic_targets(networks, batch, self._noise(), parameters.gamma, self._penalty.cost_targets)
         losses, values = critic_losses(networks, batch, targets)
         self._descend("critics", networks.critics, losses.sum())
         self._gradient_steps += 1

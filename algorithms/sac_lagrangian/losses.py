@@ -6,16 +6,18 @@ pass, which pays for PPO's small minibatches, would gain nothing here.
 Axes: S seeds, K critics a seed, N rows, A action entries, m costs.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from algorithms.functional.soft_actor_critic import cost_targets, policy_loss, reward_targets
+from algorithms.functional.soft_actor_critic import policy_loss, reward_targets
 from algorithms.functional.squashed_gaussian import split_outputs, squashed_sample
-from algorithms.parameters import SACParameters
 from algorithms.sac_lagrangian.networks import StackedSoftActorCritic
 from algorithms.sac_lagrangian.replay import Batch
+
+CostTargets = Callable[[Batch, Tensor], Tensor]
 
 
 class PolicyTerms(NamedTuple):
@@ -33,14 +35,17 @@ class PolicyTerms(NamedTuple):
 
 
 @torch.no_grad()
-def critic_targets(networks: StackedSoftActorCritic, batch: Batch, noise: Tensor, parameters: SACParameters) -> Tensor:
+def critic_targets(
+    networks: StackedSoftActorCritic, batch: Batch, noise: Tensor, gamma: float, cost_targets: CostTargets
+) -> Tensor:
     """What each critic should predict.
 
     Args:
         networks: The networks.
         batch: The rows.
         noise: `[S, N, A]`; standard normal, for the next actions.
-        parameters: SAC's hyperparameters.
+        gamma: γ of rewards.
+        cost_targets: From the batch and `[S, N, m]` values of the next actions to the cost critics' targets.
 
     Returns:
         `[S, K, N]` float32.
@@ -49,9 +54,8 @@ def critic_targets(networks: StackedSoftActorCritic, batch: Batch, noise: Tensor
     actions, log_probs = squashed_sample(*split_outputs(outputs), noise)
     values = networks.values(networks.targets, batch.next_observations, actions)
     smallest, alpha = networks.smallest_reward_value(values), networks.log_alpha.exp()
-    reward = reward_targets(batch.rewards, batch.terminated, smallest, log_probs, alpha, gamma=parameters.gamma)
-    largest = networks.largest_cost_values(values)
-    costs = cost_targets(batch.costs, batch.terminated, largest, cost_gamma=parameters.cost_gamma)
+    reward = reward_targets(batch.rewards, batch.terminated, smallest, log_probs, alpha, gamma=gamma)
+    costs = cost_targets(batch, networks.largest_cost_values(values))
     return networks.spread_targets(reward, costs)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from algorithms.functional.soft_actor_critic import cost_targets
 from algorithms.multiplier import Multipliers
 from algorithms.rollout import Episodes, join_episodes
 from algorithms.sac_lagrangian.config import SACLagrangianConfig
@@ -27,7 +28,20 @@ class ScalarPenalty:
         self._multipliers = Multipliers(
             config.multiplier_parameters, config.cost_limits, len(config.seed_list), parameters.cost_window
         )
+        self._cost_gamma = parameters.cost_gamma
         self._finished: list[Episodes] = []
+
+    def cost_targets(self, batch: Batch, next_values: Tensor) -> Tensor:
+        """What the cost critics should predict.
+
+        Args:
+            batch: The rows.
+            next_values: `[S, N, m]`; the target critics' value of the next action.
+
+        Returns:
+            `[S, N, m]` float32.
+        """
+        return cost_targets(batch.costs, batch.terminated, next_values, cost_gamma=self._cost_gamma)
 
     def multiplier(self, batch: Batch, terms: PolicyTerms) -> Tensor:
         """λ for each row of a batch.

@@ -197,6 +197,10 @@ class NavigationBatch(EnvBatch):
         raised = [names[index] for index in range(len(counts)) if counts[index].number]
         raise UnstablePhysicsError(row, self._env_id, ", ".join(raised) or "the reward or an observation is not finite")
 
+    def positions(self) -> Floats:
+        """See `EnvBatch.positions`."""
+        return np.array([data.xpos[self._rules.agent, :2] for data in self._data])
+
     def get_state(self) -> dict[str, Any]:
         """See `EnvBatch.get_state`.
 

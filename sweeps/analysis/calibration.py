@@ -6,6 +6,7 @@ Axes: S seeds, T steps, E environments, I iterations, P probe states. Every meas
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,7 +106,7 @@ def _oscillation(probes: Floats) -> tuple[float, float]:
     return share, float(np.median(finite)) if finite.size else float("nan")
 
 
-def discounted_ahead(signal: NDArray[np.generic], steps: int, discount: float) -> Floats:
+def discounted_ahead(signal: NDArray[Any], steps: int, discount: float) -> Floats:
     """Sums a signal over the next steps, this one included: Σ_{u < H} γ^u x_{t+u}; what is beyond the end counts 0.
 
     Args:

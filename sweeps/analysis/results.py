@@ -1,8 +1,8 @@
 """What a study has to show, read once: its trials with their configurations, and its rows."""
 
 import functools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from algorithms.parameters import FixedMultiplier
 from sweeps.analysis.profile import Profile, described, profile_of
 from sweeps.analysis.summary import named_metrics, window_rows
+from sweeps.calibration_record import CalibrationRecord, read_record
 from sweeps.records import ResultRow, State, Trial
 from sweeps.spec import RunSpec, StudySpec
 from sweeps.tracking.spool import SPOOL_NAME, read_rows
@@ -67,11 +68,13 @@ class Results:
         spec: The study.
         trials: Its trials by number.
         rows: Its rows, each (trial, seed, iteration) once.
+        calibration: Trial number → what its multiplier network recorded, where it has one.
     """
 
     spec: StudySpec
     trials: tuple[Trial, ...]
     rows: tuple[ResultRow, ...]
+    calibration: Mapping[int, CalibrationRecord] = field(default_factory=dict[int, CalibrationRecord])
 
     @functools.cached_property
     def complete(self) -> list[Trial]:
@@ -179,7 +182,10 @@ def read_results(study: ReportedStudy) -> Results:
         SpoolError: If its spool is damaged.
     """
     rows = read_rows(study.folder / SPOOL_NAME)
-    return Results(study.spec, tuple(study.trials), tuple(rows))
+    trials = tuple(study.trials)
+    found = {trial.number: read_record(study.folder, trial.number) for trial in trials}
+    calibration = {number: record for number, record in found.items() if record is not None}
+    return Results(study.spec, trials, tuple(rows), calibration)
 
 
 def quantity_of(row: ResultRow, quantity: str) -> float | None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from sweeps.analysis.arms import contrasts, contrasts_table
+from sweeps.analysis.calibration_report import calibration_table
 from sweeps.analysis.exhibit import Exhibit
 from sweeps.analysis.page import Page, Section
 from sweeps.analysis.profile import described, seed_values
@@ -43,6 +44,7 @@ _SECTIONS = (
     ("profile", "Fixed multipliers", ("lambda-profile", "pareto")),
     ("training", "Training", ("training",)),
     ("stability", "Holding the limit", ("stability",)),
+    ("calibration", "Multiplier networks", ("calibration",)),
     ("limits", "Cost limits", ("return-cost", "limits-")),
     ("gains", "Gains", ("gains-",)),
 )
@@ -84,6 +86,7 @@ def _sections(
     of_section = {
         "profile": (),
         "stability": (stability_table(results), safety_table(results)),
+        "calibration": (calibration_table(results),),
         "limits": tuple(limits_table(results, cost) for cost in results.spec.cost_limits),
     }
     for id, title, prefixes in _SECTIONS:

@@ -24,6 +24,8 @@ from sweeps.spec import RunSpec
 if TYPE_CHECKING:
     from ray.rllib.algorithms import Algorithm
 
+    from algorithms.lagrangian_algorithm import LagrangianAlgorithm
+
 ASSIGNMENT = "assignment"
 """Key of the `Assignment` in Tune's config."""
 
@@ -58,12 +60,15 @@ class Report(TypedDict):
         complete: Whether every seed has used its budget.
         done: The same, as Tune's word for "stop this".
         resumed_from: Path or URL of the checkpoint that this attempt started from, or None.
+        calibration: Arrays of a `CalibrationRecord`, by name, from the training of a multiplier network that has just
+            used its budget; else None.
     """
 
     rows: list[ResultRow]
     complete: bool
     done: bool
     resumed_from: str | None
+    calibration: dict[str, Any] | None
 
 
 class ExecutionTrainable(Trainable):
@@ -163,7 +168,11 @@ class ExecutionTrainable(Trainable):
     def _report(self, rows: list[ResultRow]) -> Report:
         seeds = len(self._assignment.execution.seeds)
         complete = self._is_complete(rows[-seeds:])
-        return Report(rows=rows, complete=complete, done=complete, resumed_from=self._resumed_from)
+        trained = self._algorithm if complete else None
+        calibration = None if trained is None else cast("LagrangianAlgorithm", trained).calibration()
+        return Report(
+            rows=rows, complete=complete, done=complete, resumed_from=self._resumed_from, calibration=calibration
+        )
 
 
 def build_algorithm(assignment: Assignment, source: Path | None, storage: Any = None) -> "Algorithm":

@@ -12,6 +12,7 @@ from ray.tune.experiment import Trial as TuneTrial
 
 from sweeps.analysis.objectives import aggregated, bound_of
 from sweeps.analysis.summary import SeedSummary, interval
+from sweeps.calibration_record import write_record
 from sweeps.history import History
 from sweeps.ledger import SeedProgress, StaleWriterError, Writer
 from sweeps.records import Execution, ResultRow, State, Trial
@@ -122,6 +123,9 @@ class Recorder(Callback):
         execution = assignment_of(trial).execution
         rows: Sequence[ResultRow] = result.pop("rows")  # Tune keeps every trial's last result for ever
         self._note_start(execution, result.pop("resumed_from"))
+        calibration = result.pop("calibration")
+        if calibration is not None:
+            write_record(self._tracker.folder, execution.trial, execution.attempt, calibration)
         new = self._history.add(rows)
         if new:
             self._tracker.rows(new)

@@ -48,7 +48,13 @@ def test_every_metric_of_a_row_is_explained() -> None:
     """The keys that the learners and the algorithms write, as their sources spell them."""
     sources = "".join(
         (ROOT / "algorithms" / name).read_text(encoding="utf-8")
-        for name in ("lagrangian_algorithm.py", "ppo_lagrangian/learner.py", "sac_lagrangian/learner.py")
+        for name in (
+            "lagrangian_algorithm.py",
+            "multiplier_network.py",
+            "ppo_lagrangian/learner.py",
+            "sac_lagrangian/learner.py",
+            "sac_lagrangian/statewise_penalty.py",
+        )
     )
     written = set(re.findall(r'"((?:train|loss|policy|multiplier|advantage|value|time)/[a-z_]+)"', sources))
     written |= {f"multiplier/{term}" for term in ("value", "error", "p", "i", "d")}

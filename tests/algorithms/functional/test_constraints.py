@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from algorithms.functional.constraints import (
-    cost_value_target,
     feasibility_target,
     reachability_target,
     statewise_limit,
 )
+from algorithms.functional.soft_actor_critic import cost_targets
 
 
 def numbers(*values: float) -> Tensor:
@@ -31,13 +31,6 @@ def test_the_limit_of_a_state_is_the_discounted_sum_at_the_episodes_rate():
 def test_a_limit_without_a_horizon_or_a_discounted_sum_is_refused(horizon: int, discount: float):
     with pytest.raises(ValueError, match="`horizon >= 1` and `0 <= discount < 1` must hold"):
         statewise_limit(25.0, horizon, discount)
-
-
-def test_cost_values_equal_hand_worked_targets():
-    # 2 + 0.9·3 = 4.7, 0 + 0.9·1 = 0.9, 1 + 0.9·0 = 1; nothing follows a terminal state.
-    cost, later = numbers(2, 0, 1), numbers(3, 1, 0)
-    assert cost_value_target(cost, later, NEVER, discount=0.9).tolist() == pytest.approx([4.7, 0.9, 1.0])
-    assert cost_value_target(cost, later, LAST, discount=0.9).tolist() == [2.0, 0.0, 1.0]
 
 
 def test_feasibilities_equal_hand_worked_targets():
@@ -85,5 +78,5 @@ def test_on_a_path_reachability_is_positive_exactly_where_a_near_violation_lies_
 def test_on_an_endless_path_at_the_limits_rate_the_cost_value_is_the_limit_of_the_state():
     value = numbers(0)
     for _ in range(4000):
-        value = cost_value_target(numbers(25 / 500), value, torch.tensor([False]), discount=0.99)
+        value = cost_targets(numbers(25 / 500), torch.tensor(False), value, cost_gamma=0.99)
     assert value.item() == pytest.approx(statewise_limit(25.0, 500, 0.99), rel=1e-9)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from algorithms.functional.scale_invariance import scale_start, scale_step
-from algorithms.parameters import SACParameters
+from algorithms.functional.soft_actor_critic import cost_targets
 from algorithms.sac_lagrangian.losses import (
     critic_losses,
     critic_targets,
@@ -15,10 +15,15 @@ from algorithms.sac_lagrangian.losses import (
     policy_terms,
     signal_norms,
 )
+from algorithms.sac_lagrangian.replay import Batch
 from tests.algorithms.sac_lagrangian.networks import ACTIONS, make_batch, make_networks
 
 MULTIPLIER = torch.tensor([[[0.5, 0.2]], [[0.0, 3.0]]], dtype=torch.float64)
 ONE = torch.ones(2, 2, dtype=torch.float64)
+
+
+def discounted(batch: Batch, next_values: Tensor) -> Tensor:
+    return cost_targets(batch.costs, batch.terminated, next_values, cost_gamma=0.99)
 
 
 def noise(seed: int = 1) -> Tensor:
@@ -42,7 +47,7 @@ def differences(loss: Callable[[], Tensor], matrix: Tensor, step: float = 1e-6) 
 @pytest.mark.parametrize("cost_critics", [1, 2])
 def test_the_gradients_are_those_of_central_differences(cost_critics: int) -> None:
     networks, batch = make_networks(cost_critics=cost_critics), make_batch()
-    targets = critic_targets(networks, batch, noise(), SACParameters())
+    targets = critic_targets(networks, batch, noise(), 0.99, discounted)
 
     def of_critics() -> Tensor:
         return critic_losses(networks, batch, targets)[0].sum()
@@ -70,7 +75,7 @@ def test_targets_take_the_smaller_reward_and_the_larger_cost_critic_of_the_targe
         networks.targets.zero_()
         networks.targets.view(2, 6, -1)[:, :, -1] = torch.tensor([5.0, 2.0, 0.5, 1.5, 4.0, 3.0])
         networks.policies.zero_()  # mean 0, σ 1: the action is tanh of the noise
-    targets = critic_targets(networks, batch, torch.zeros(2, 6, ACTIONS, dtype=torch.float64), SACParameters())
+    targets = critic_targets(networks, batch, torch.zeros(2, 6, ACTIONS, dtype=torch.float64), 0.99, discounted)
     # log π of action 0 is −log 2π; α = 0.2.
     soft = 2.0 + 0.2 * torch.log(torch.tensor(2.0 * torch.pi, dtype=torch.float64))
     goes_on = (~batch.terminated).double()
@@ -86,8 +91,8 @@ def test_seeds_do_not_mix() -> None:
     both, batch = make_networks((3, 4)), make_batch()
     alone = make_networks((4,))
     of_one = type(batch)(*(part[1:] for part in batch))
-    targets = critic_targets(both, batch, noise(), SACParameters())
-    torch.testing.assert_close(targets[1:], critic_targets(alone, of_one, noise()[1:], SACParameters()))
+    targets = critic_targets(both, batch, noise(), 0.99, discounted)
+    torch.testing.assert_close(targets[1:], critic_targets(alone, of_one, noise()[1:], 0.99, discounted))
     losses = critic_losses(both, batch, targets)[0]
     torch.testing.assert_close(losses[1:], critic_losses(alone, of_one, targets[1:])[0])
     terms = policy_terms(both, batch.observations, noise())

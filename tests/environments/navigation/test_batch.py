@@ -229,3 +229,18 @@ def test_both_paths_of_make_batch_give_the_same_episodes() -> None:
         np.testing.assert_array_equal(one.costs, other.costs)
         costs += one.costs.sum(axis=0)
     assert (costs > 0).all()
+
+
+def test_positions_are_where_the_robots_are() -> None:
+    batch = NavigationBatch("SafetyPointCircle1-v0", 2, np.array([0, 1]))
+    batch.reset()
+    before = batch.positions()
+    for _ in range(20):
+        step = batch.step(np.tile([1.0, 0.0], (2, 1)))
+    after = batch.positions()
+    assert not step.truncated.any()
+    assert before.shape == (2, 2)
+    # Full throttle for 20 steps moves each robot by centimeters to decimeters, and the two to different places.
+    moved = np.linalg.norm(after - before, axis=1)
+    assert ((moved > 0.02) & (moved < 2.0)).all()
+    assert np.linalg.norm(after[0] - after[1]) > 0.01
