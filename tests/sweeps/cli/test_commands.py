@@ -45,7 +45,7 @@ def test_validate_says_what_is_in_the_file(file: Path):
 def test_validate_as_json_names_the_hash(file: Path):
     result = lagsweep("validate", file, "--output", "json")
     spec = StudySpec.from_yaml(file)
-    expected = {"valid": True, "name": "s", "sha256": spec.sha256, "trials": {"ga": 1}, "seeds": 2}
+    expected = {"valid": True, "name": "s", "sha256": spec.sha256, "trials": {"ga": 1}, "seeds": 2, "scales": []}
     assert json.loads(result.stdout) == expected
 
 

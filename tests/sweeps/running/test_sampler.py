@@ -203,10 +203,11 @@ def test_a_genetic_sampler_counts_generations_off() -> None:
 
 def test_cma_es_ranks_feasible_trials_before_infeasible_ones() -> None:
     search = OptunaSearch.model_validate({"sampler": "cmaes", "trials": 40, "population": 4, "space": PLANE})
-    near = [replace(trial(n, 0.0, mean_return=0.0, cost=20.0), params={"kp": 0.001, "delay": 2}) for n in range(2)]
-    far = [replace(trial(n, 0.0, mean_return=9.0, cost=30.0 + n), params={"kp": 0.5, "delay": 8}) for n in (2, 3)]
+    near = [replace(trial(n, 0.0, mean_return=0.0, cost=20.0), params={"kp": 0.001, "delay": 5}) for n in range(2)]
+    far = [replace(trial(n, 0.0, mean_return=9.0, cost=30.0 + n), params={"kp": 0.1, "delay": 5}) for n in (2, 3)]
     drawn = [suggest(search, near + far, judged, study_seed=0, number=n)["kp"] for n in range(10, 30)]
-    # The mean moves from the middle of the range, 0.01, towards the feasible pair, and away from it when they change.
+    # The mean moves from the middle of the range, 0.01, to the feasible pair: the means of the draws lie 1.6 decades
+    # apart, each draw with a deviation of 0.8. By return alone the order would be the other.
     swapped = [
         *(replace(t, seed_runs=far[0].seed_runs) for t in near),
         *(replace(t, seed_runs=near[0].seed_runs) for t in far),
