@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from sweeps.records import ResultRow, Trial
+from sweeps.records import Interval, ResultRow, Trial
 
-SPOOL_VERSION = 2
+SPOOL_VERSION = 3
 """Version of the line format; a reader refuses a newer one, and reads every older one."""
 
 
@@ -84,12 +84,14 @@ class TrialFinished(_Event):
         time: Seconds since the epoch.
         trial: As it stood then.
         params: What identifies its configuration: the searched values and what its arm and task fix.
+        objectives: Each objective over its seeds, by name, the most important first.
     """
 
     event: Literal["trial_finished"] = "trial_finished"
     time: float
     trial: Trial
     params: dict[str, Any] = {}
+    objectives: dict[str, Interval] = {}
 
 
 class AttemptFailed(_Event):
@@ -99,7 +101,7 @@ class AttemptFailed(_Event):
         time: Seconds since the epoch.
         trial: Its number.
         attempt: 1, 2, … for that trial.
-        log: The end of what the worker said: its traceback.
+        log: Its traceback and the end of what its worker wrote.
     """
 
     event: Literal["attempt_failed"] = "attempt_failed"

@@ -179,7 +179,7 @@ class MlflowRuns:
         tags = run_content.trial_tags(trial) | ({f"{TAG}attempt": str(max(attempts))} if attempts else {})
         step = max((seed_run.env_steps for seed_run in trial.seed_runs), default=0)
         self._add_results(key, event.time)
-        self._finish(key, event, run_content.trial_metrics(trial), tags, trial.state, step)
+        self._finish(key, event, run_content.trial_metrics(trial, event.objectives), tags, trial.state, step)
 
     def _finish_seed(self, seed_run: SeedRun, event: TrialFinished) -> None:
         key = RunKey(event.trial.number, seed_run.seed)

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from sweeps.records import Interval, ResultRow, SeedRun, Trial
+from sweeps.tracking.curves import MAX_KEYS
 from sweeps.tracking.events import StudyStarted
 
 TAG = "lagsweep."
@@ -147,21 +148,27 @@ def seed_tags(seed_run: SeedRun) -> dict[str, str]:
     return {f"{TAG}state": str(seed_run.state)} | _failure(seed_run.failure)
 
 
-def trial_metrics(trial: Trial) -> dict[str, float]:
+def trial_metrics(trial: Trial, objectives: Mapping[str, Interval]) -> dict[str, float]:
     """The aggregates over seeds of a trial, each with the ends of its interval.
 
     Args:
         trial: A finished trial.
+        objectives: Its objectives by name, the most important first.
 
     Returns:
         `final/return`, `final/return_low`, `final/return_high`, and the same of `final/cost` (one constraint `cost`) or
-        `final/cost/<name>`; `final/seeds`, the seeds behind them. Empty where nothing was aggregated.
+        `final/cost/<name>`: means over seeds; `final/seeds`, the seeds behind them; and `objective/<name>` with its
+        ends, as the study aggregates, while there are at most 40 keys. Empty where nothing was aggregated.
     """
     values: dict[str, float] = {}
     if trial.mean_return is not None:
         values |= _ends("final/return", trial.mean_return) | {"final/seeds": float(trial.mean_return.num_seeds)}
     for name, cost in (trial.mean_cost or {}).items():
         values |= _ends(_cost_key(name), cost)
+    for name, value in objectives.items():
+        ends = _ends(f"objective/{name}", value)
+        if len(values) + len(ends) <= MAX_KEYS:
+            values |= ends
     return finite(values)
 
 

@@ -16,6 +16,7 @@ from sweeps.tracking.shipped import SavedOffset
 from sweeps.tracking.spool import SPOOL_NAME, read_events, read_id
 from sweeps.tracking.store import find_store, without_credentials
 from sweeps.tracking.tracker import Tracker
+from sweeps.tracking.trial_objectives import trial_objectives
 
 
 def open_tracker(spec: StudySpec, storage: Path, folder: Path, tags: Mapping[str, str]) -> Tracker:
@@ -39,6 +40,7 @@ def open_tracker(spec: StudySpec, storage: Path, folder: Path, tags: Mapping[str
         spec.to_yaml(),
         {"spec_sha256": spec.sha256, **tags},
         params_of=partial(run_params, spec),
+        objectives_of=partial(trial_objectives, spec),
         env_steps=spec.env_steps,
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sweeps.records import ResultRow, Trial
+from sweeps.records import Interval, ResultRow, Trial
 from sweeps.tracking.events import (
     ArtifactAdded,
     AttemptFailed,
@@ -46,6 +46,7 @@ class Tracker:
         spec_yaml: The study file.
         tags: Further facts about this start.
         params_of: What identifies a trial's configuration: the parameters that MLflow shows.
+        objectives_of: The objectives of a finished trial by name, the most important first.
         env_steps: Budget of a seed.
         backoff: Pauses between attempts to reach MLflow.
 
@@ -63,6 +64,7 @@ class Tracker:
         tags: Mapping[str, str],
         *,
         params_of: Callable[[Trial], Mapping[str, Any]] = lambda trial: trial.params,
+        objectives_of: Callable[[Trial], Mapping[str, Interval]] = lambda trial: {},
         env_steps: int | None = None,
         backoff: Backoff | None = None,
     ) -> None:
@@ -73,6 +75,7 @@ class Tracker:
         self._spec_yaml = spec_yaml
         self._tags = provenance_tags() | {_prefixed(name): str(value) for name, value in tags.items()}
         self._params_of = params_of
+        self._objectives_of = objectives_of
         self._env_steps = env_steps
         self._backoff = backoff
         self._outbox: Outbox | None = None
@@ -120,7 +123,8 @@ class Tracker:
         Args:
             trial: As it stands now, with its aggregates.
         """
-        self._append(TrialFinished(time=time.time(), trial=_shareable(trial), params=dict(self._params_of(trial))))
+        params, objectives = dict(self._params_of(trial)), dict(self._objectives_of(trial))
+        self._append(TrialFinished(time=time.time(), trial=_shareable(trial), params=params, objectives=objectives))
 
     def attempt_failed(self, trial: int, attempt: int, log: str) -> None:
         """Notes what a failed attempt said.

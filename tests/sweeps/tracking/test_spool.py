@@ -68,7 +68,12 @@ def test_every_event_comes_back_as_it_was(tmp_path):
         *added(row()),
         SystemSampled(time=2.5, metrics={"system/cpu_utilization_percentage": 12.5}),
         AttemptFailed(time=2.7, trial=3, attempt=1, log="Traceback …\nNonFiniteError"),
-        TrialFinished(time=3.0, trial=TRIAL, params={"update": "ga", "lr": 0.05}),
+        TrialFinished(
+            time=3.0,
+            trial=TRIAL,
+            params={"update": "ga", "lr": 0.05},
+            objectives={"oscillation": Interval(0.2, 0.1, 0.3, 2)},
+        ),
         PolicyAdded(time=3.5, trial=3, path="policy"),
         ArtifactAdded(time=4.0, path="report/trials.csv"),
         StudyStopped(time=5.0),
@@ -77,7 +82,7 @@ def test_every_event_comes_back_as_it_was(tmp_path):
     spool.append(events)
     spool.close()
     header, *rest = read_events(spool.path)
-    assert header == SpoolOpened(version=2, id=spool.id)
+    assert header == SpoolOpened(version=3, id=spool.id)
     assert rest == events
 
 
@@ -155,8 +160,8 @@ def test_a_damaged_line_in_the_middle_is_reported_with_its_place(tmp_path):
 
 def test_a_newer_version_is_refused(tmp_path):
     path = tmp_path / "s"
-    path.write_bytes(b'{"event":"spool","version":3,"id":"x"}\n')
-    with pytest.raises(SpoolError, match=r"`version <= 2` must hold, but .* has version 3"):
+    path.write_bytes(b'{"event":"spool","version":4,"id":"x"}\n')
+    with pytest.raises(SpoolError, match=r"`version <= 3` must hold, but .* has version 4"):
         read_rows(path)
 
 

@@ -137,7 +137,10 @@ def test_curves_have_env_steps_and_the_recorded_times_and_come_in_any_batches(tr
     assert history(client, run, "multiplier/value") == [(300, 0.25, 1_700_000_003_000)]
 
 
-def test_a_finished_trial_shows_its_aggregates_its_state_and_its_feasibility(tracker, client):
+def test_a_finished_trial_shows_its_aggregates_its_state_and_its_feasibility(store, folder, client):
+    rate = Interval(0.5, 0.25, inf, 1)
+    tracker = make_tracker(store, folder, objectives_of=lambda trial: {"violation_rate": rate})
+    tracker.start()
     tracker.trial_started(trial(0))
     tracker.rows([row(1, attempt=2)])
     tracker.trial_finished(finished(0))
@@ -152,6 +155,8 @@ def test_a_finished_trial_shows_its_aggregates_its_state_and_its_feasibility(tra
         "final/cost_low": 15.0,
         "final/cost_high": 25.0,
         "final/seeds": 1.0,
+        "objective/violation_rate": 0.5,
+        "objective/violation_rate_low": 0.25,
     }
     assert parent.info.status == "FINISHED"
     assert parent.info.end_time is not None
