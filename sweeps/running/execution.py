@@ -19,6 +19,7 @@ from environments.tasks import Path as EnvPath
 from sweeps.records import Execution, ResultRow
 from sweeps.running.algorithm_config import algorithm_config
 from sweeps.running.checkpoints import Cadence, CheckpointStore
+from sweeps.running.worker_log import attached_to_errors
 from sweeps.spec import RunSpec
 
 if TYPE_CHECKING:
@@ -103,12 +104,13 @@ class ExecutionTrainable(Trainable):
         Raises:
             NonFiniteError: If a loss, a parameter or a metric is not finite; names the seed.
         """
-        replayed: list[ResultRow] = []
-        if self._algorithm is None:
-            replayed = self._build()
-            if replayed and self._is_complete(replayed):  # it died between its last checkpoint and its last report
-                return self._report(replayed)
-        return self._report(replayed + self._train())
+        with attached_to_errors():
+            replayed: list[ResultRow] = []
+            if self._algorithm is None:
+                replayed = self._build()
+                if replayed and self._is_complete(replayed):  # it died between its last checkpoint and its last report
+                    return self._report(replayed)
+            return self._report(replayed + self._train())
 
     def _accept(self, assignment: Assignment) -> None:
         self._assignment = assignment

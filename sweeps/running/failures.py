@@ -8,6 +8,8 @@ from ray import cloudpickle
 from ray.exceptions import RayActorError
 from ray.tune.experiment import Trial as TuneTrial
 
+from sweeps.running.worker_log import tail_of_lost
+
 _COLOR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -17,7 +19,7 @@ class Failure:
 
     Attributes:
         cause: Class and first line of the exception.
-        log: What the worker said: its traceback, without colors.
+        log: Its traceback without colors, and the end of what the worker wrote to its standard output and error.
         worker_lost: Whether its process or machine went away, killed or preempted, rather than training failed.
     """
 
@@ -38,7 +40,9 @@ def failure_of(trial: TuneTrial) -> Failure:
     error = getattr(error, "cause", None) or error
     lines = str(error).strip().splitlines()
     cause = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
-    return Failure(cause, said or cause, worker_lost=isinstance(error, RayActorError))
+    lost = isinstance(error, RayActorError)
+    log = "\n".join(filter(None, (said or cause, tail_of_lost(said) if lost else "")))
+    return Failure(cause, log, worker_lost=lost)
 
 
 def _read(path: Path) -> str:

@@ -1,14 +1,19 @@
 """What a failed Tune trial says, and whether its own training or the machine under it was at fault."""
 
+import os
+import signal
+import sys
 from pathlib import Path
 
 import pytest
+import ray
 from ray.exceptions import ActorDiedError, RayTaskError
 from ray.train._internal.storage import StorageContext
 from ray.tune.experiment import Trial as TuneTrial
 
 from algorithms.errors import NonFiniteError
 from sweeps.running.failures import Failure, failure_of
+from sweeps.running.worker_log import attached_to_errors
 
 pytestmark = pytest.mark.usefixtures("local_ray")  # Tune asks it for a folder
 
@@ -55,3 +60,47 @@ def test_a_trial_that_left_no_exception_says_what_it_can(tmp_path: Path) -> None
     Path(silent.error_file).unlink()
     words = "the worker ended without saying why"
     assert failure_of(silent) == Failure(words, words, worker_lost=False)
+
+
+@ray.remote(num_cpus=0)
+class Speaker:
+    """A worker that says something and then fails or is killed."""
+
+    def fail(self) -> None:
+        with attached_to_errors():
+            sys.stdout.write("step 7\n")
+            sys.stderr.write("overflow\n")
+            raise ValueError("no")
+
+    def die(self) -> None:
+        sys.stdout.write("step 7\n")
+        sys.stdout.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_failure_s_log_ends_with_what_its_worker_wrote(tmp_path: Path) -> None:
+    speaker = Speaker.remote()
+    with pytest.raises(ValueError, match="no") as raised:
+        ray.get(speaker.fail.remote())
+    assert isinstance(raised.value, RayTaskError)
+
+    failure = failure_of(failed(raised.value, tmp_path))
+
+    assert failure.cause == "ValueError: no"
+    written = failure.log[failure.log.index("ValueError: no") :].rstrip()
+    assert written == (
+        "ValueError: no\n"
+        "--- the worker's standard output, its end ---\nstep 7\n"
+        "--- the worker's standard error, its end ---\noverflow"
+    )
+
+
+def test_what_a_killed_worker_wrote_is_read_from_its_machine(tmp_path: Path) -> None:
+    speaker = Speaker.remote()
+    with pytest.raises(ActorDiedError) as raised:
+        ray.get(speaker.die.remote())
+
+    failure = failure_of(failed(raised.value, tmp_path))
+
+    assert failure.worker_lost
+    assert failure.log.endswith("--- the worker's standard output, its end ---\nstep 7")
