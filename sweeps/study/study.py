@@ -220,7 +220,7 @@ class Study:
         return True
 
     def delete(self) -> None:
-        """Removes the study: its trials, its runs in MLflow, its checkpoints and its folder.
+        """Removes the study: its trials, its runs and registered model in MLflow, its checkpoints and its folder.
 
         Raises:
             StudyBusyError: If another process drives the study.

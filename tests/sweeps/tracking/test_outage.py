@@ -197,6 +197,8 @@ def test_a_study_that_ran_without_mlflow_is_synced_from_another_process(server, 
     assert {key[1:] for key in before} == {("study", None), ("trial", None), ("seed", "0"), ("seed", "1")}
     assert {status for status, _, _ in before.values()} == {"FINISHED"}
     assert len(before["ring", "seed", "0"][2]["train/return"]) == 3
+    objectives = {name for name in before["ring", "trial", None][2] if name.startswith("objective/")}
+    assert objectives >= {"objective/return", "objective/cost_low", "objective/violation_rate", "objective/oscillation"}
     assert lagsweep("sync", "ring", "--storage", study.storage).returncode == 0
     assert everything(server) == before
 
