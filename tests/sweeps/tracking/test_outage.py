@@ -35,7 +35,8 @@ class MlflowServer:
 
     def __init__(self, folder):
         self.folder = folder
-        self.port = _free_port(5800)
+        # It listens only later: another run of these tests on this machine must not take the same port meanwhile.
+        self.port = _free_port(6000 + os.getpid() % 20_000)
         self.process = None
 
     def start(self):
