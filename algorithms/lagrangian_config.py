@@ -163,6 +163,26 @@ class LagrangianConfig(AlgorithmConfig):
         if not self.in_evaluation:  # RLlib derives a second config for evaluations, with settings of its own
             self._refuse_unread_settings()
 
+    def identity(self) -> dict[str, Any]:
+        """What a checkpoint must share with the run that continues it."""
+        update, names = self.multiplier_parameters.update, list(self.cost_limits)
+        return {"seeds": list(self.seed_list), "update": update, "costs": names}
+
+    def check_continues(self, identity: dict[str, Any]) -> None:
+        """Refuses a checkpoint of another run.
+
+        Args:
+            identity: That of the run that wrote the checkpoint.
+
+        Raises:
+            ValueError: If it is not this run's.
+        """
+        if identity != self.identity():
+            raise ValueError(
+                f"`a checkpoint continues what wrote it` must hold, but it holds {identity} and this run is "
+                f"{self.identity()}."
+            )
+
     def _multiplier_misfit(self) -> Misfit | None:
         horizon = None if self.env is None else find_task(str(self.env)).horizon
         return find_multiplier_misfit(self.parameters, self.multiplier_parameters, len(self.cost_limits), horizon)

@@ -194,12 +194,6 @@ class PPOLagrangianLearner(TorchLearner):
                 "lower actor_lr, critic_lr or grad_clip, or check the task's rewards and costs"
             )
 
-    def _identity(self) -> dict[str, Any]:
-        """What a checkpoint must share with the run that continues it."""
-        settings = self._settings
-        update, names = settings.multiplier_parameters.update, list(settings.cost_limits)
-        return {"seeds": list(settings.seed_list), "update": update, "costs": names}
-
     @override(TorchLearner)
     def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
         state = super().get_state(components, not_components=not_components, **kwargs)
@@ -210,7 +204,7 @@ class PPOLagrangianLearner(TorchLearner):
                 "objective": self._objective.get_state(),
                 "generators": [generator.get_state().numpy() for generator in self._generators],
                 "iteration": self._iteration,
-                "identity": self._identity(),
+                "identity": self._settings.identity(),
             }
         return state
 
@@ -219,11 +213,7 @@ class PPOLagrangianLearner(TorchLearner):
         super().set_state(state)
         if _STATE in state:
             own = state[_STATE]
-            if own["identity"] != self._identity():
-                raise ValueError(
-                    f"`a checkpoint continues what wrote it` must hold, but it holds {own['identity']} and this run is "
-                    f"{self._identity()}."
-                )
+            self._settings.check_continues(own["identity"])
             self._adam.set_state(own["adam"])
             self._multipliers.set_state(own["multipliers"])
             self._objective.set_state(own["objective"])

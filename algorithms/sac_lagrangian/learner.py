@@ -230,12 +230,6 @@ class SACLagrangianLearner(TorchLearner):
                 "lower actor_lr, critic_lr or grad_clip, or check the task's rewards and costs"
             )
 
-    def _identity(self) -> dict[str, Any]:
-        """What a checkpoint must share with the run that continues it."""
-        settings = self._settings
-        update, names = settings.multiplier_parameters.update, list(settings.cost_limits)
-        return {"seeds": list(settings.seed_list), "update": update, "costs": names}
-
     @override(TorchLearner)
     def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
         """RLlib's state and ours, but for the replay buffers, which `SACLagrangian.save_to_path` writes apart."""
@@ -246,7 +240,7 @@ class SACLagrangianLearner(TorchLearner):
                 "scale": [field.numpy().copy() for field in self._scale],
                 "generators": [generator.get_state().numpy() for generator in self._generators],
                 "gradient_steps": self._gradient_steps,
-                "identity": self._identity(),
+                "identity": self._settings.identity(),
             }
         return state
 
@@ -255,11 +249,7 @@ class SACLagrangianLearner(TorchLearner):
         super().set_state(state)
         if _STATE in state:
             own = state[_STATE]
-            if own["identity"] != self._identity():
-                raise ValueError(
-                    f"`a checkpoint continues what wrote it` must hold, but it holds {own['identity']} and this run is "
-                    f"{self._identity()}."
-                )
+            self._settings.check_continues(own["identity"])
             self._penalty.set_state(own["penalty"])
             self._scale = ScaleState(*(torch.from_numpy(np.array(field)) for field in own["scale"]))
             for generator, saved in zip(self._generators, own["generators"], strict=True):
