@@ -1,6 +1,6 @@
 """A trained policy as a folder of two files that hold numbers and text, never code: what a study keeps of its best.
 
-    policy.safetensors    for each of S seeds the network's layers, observation statistics, log standard deviations
+    policy.safetensors    for each of S seeds the network's layers, observation statistics, exploration noise
     policy.json           what it is: task, algorithm, configuration, seeds, results, and how actions are made
 
 Axes: S seeds, O observation entries, A action entries. The folder is also an MLflow model, so that
@@ -61,10 +61,10 @@ class Policy:
         row = description.seeds.index(self.seed)
         self._tensors = tensors
         own = {name: tensor[row] for name, tensor in tensors.items() if not name.startswith("action")}
-        depth = sum(name.endswith(".weight") for name in own)
+        depth = sum(name.startswith("layer") for name in own) // 2
         self._layers = [(own[f"layer{i}.weight"], own[f"layer{i}.bias"]) for i in range(depth)]
         self._mean, self._std = own["observation_mean"], own["observation_std"]
-        self._log_std = own.get("log_std")
+        self._noise = {name: tensor for name, tensor in own.items() if name.startswith("log_std")}
         self._low, self._high = tensors["action_low"], tensors["action_high"]
 
     @property
@@ -83,7 +83,7 @@ class Policy:
             `[A]` or `[N, A]` float64, within the environment's bounds.
 
         Raises:
-            ValueError: If the last axis is not O, or noise is asked for and the file has no `log_std`.
+            ValueError: If the last axis is not O, or noise is asked for and the file says nothing of it.
         """
         hidden = np.asarray(observation, dtype=np.float64)
         if hidden.ndim == 0 or hidden.shape[-1] != self.observation_size:
@@ -97,7 +97,7 @@ class Policy:
         weight, bias = self._layers[-1]
         output = hidden @ weight + bias
         if noise is not None:
-            output = output + noise.standard_normal(output.shape) * np.exp(self._known_log_std())
+            output = output + noise.standard_normal(output.shape) * np.exp(self._log_std(hidden))
         return self._to_environment(output)
 
     def evaluate(self, episodes: int = 100, *, explore: bool = False) -> "Evaluation":
@@ -171,10 +171,14 @@ class Policy:
         """`mean` and `std` `[O]` of observations, `low` and `high` `[A]` of actions."""
         return {"mean": self._mean, "std": self._std, "low": self._low, "high": self._high}
 
-    def _known_log_std(self) -> Floats:
-        if self._log_std is None:
+    def _log_std(self, hidden: Floats) -> Floats:
+        """Logarithms of standard deviations: the same everywhere, or of the state that gave the last hidden layer."""
+        if "log_std" in self._noise:
+            return self._noise["log_std"]
+        if "log_std.weight" not in self._noise or self.description.log_std_range is None:
             raise ValueError("`log_std` must be in the policy's file to act with noise, but it is not.")
-        return self._log_std
+        log_std = hidden @ self._noise["log_std.weight"] + self._noise["log_std.bias"]
+        return np.clip(log_std, *self.description.log_std_range)
 
     def _to_environment(self, output: Floats) -> NDArray[np.float64]:
         bounded = np.isfinite(self._low) & np.isfinite(self._high)

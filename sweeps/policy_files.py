@@ -38,6 +38,8 @@ class PolicyDescription(BaseModel):
         squash: How the network's output becomes an action in [−1, 1]: clipped or by tanh; unbounded entries of an
             action are neither clipped nor scaled.
         observation_clip: Normalized observations lie within ± this many standard deviations; None: not clipped.
+        log_std_range: What the logarithms of standard deviations that depend on the state are clipped to; None:
+            they do not depend on it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -57,6 +59,7 @@ class PolicyDescription(BaseModel):
     activation: Literal["tanh", "relu"]
     squash: Literal["clip", "tanh"]
     observation_clip: float | None
+    log_std_range: tuple[float, float] | None = None
 
 
 class PolicyError(SweepError, ValueError):
@@ -71,7 +74,9 @@ def save_policy(folder: Path, description: PolicyDescription, tensors: dict[str,
         description: What they are.
         tensors: `layer<i>.weight` `[S, inputs, outputs]` and `layer<i>.bias` `[S, outputs]` from the first layer to the
             last, whose outputs are the A means; `observation_mean` and `observation_std` `[S, O]`; `action_low` and
-            `action_high` `[A]`, the environment's bounds; anything else `[S, …]` is kept for who reads the file.
+            `action_high` `[A]`, the environment's bounds; of the noise `log_std` `[S, A]`, or where it depends on the
+            state `log_std.weight` `[S, inputs, A]` and `log_std.bias` `[S, A]`, a second head on the last hidden layer;
+            anything else `[S, …]` is kept for who reads the file.
     """
     folder.mkdir(parents=True, exist_ok=True)
     save_file({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, folder / WEIGHTS_NAME)
@@ -119,7 +124,7 @@ def read_policy(folder: str | Path) -> tuple[PolicyDescription, dict[str, Floats
 
 def _check(description: PolicyDescription, tensors: dict[str, Floats], path: Path) -> None:
     """Refuses tensors that do not fit together, before they surprise an `act`."""
-    depth = sum(name.endswith(".weight") for name in tensors)
+    depth = sum(name.startswith("layer") and name.endswith(".weight") for name in tensors)
     names = {f"layer{i}.{part}" for i in range(depth) for part in ("weight", "bias")}
     wanted = {*names, "observation_mean", "observation_std", "action_low", "action_high"}
     missing = sorted(wanted - tensors.keys()) if depth else ["layer0.weight"]

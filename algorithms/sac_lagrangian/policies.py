@@ -30,15 +30,19 @@ def checkpoint_policies(
 
     Returns:
         `layer<i>.weight` `[S, inputs, outputs]` and `layer<i>.bias` `[S, outputs]` float32 of the network of the means,
-        whose tanh is the action, and `observation_mean`, `observation_std` `[S, O]` float64, which change nothing.
+        whose tanh is the action; `log_std.weight` `[S, inputs, A]` and `log_std.bias` `[S, A]` float32, the head beside
+        it for the logarithms of standard deviations, to be clamped to `LOG_STD_RANGE`; and `observation_mean`,
+        `observation_std` `[S, O]` float64, which change nothing.
     """
     with (checkpoint / _WEIGHTS).open("rb") as file:
         rows = torch.as_tensor(np.asarray(pickle.load(file)["policies"]))
     layers = LayerLayout((observation_size, *hidden_sizes, 2 * action_size)).layers(rows)
     shape = (len(rows), observation_size)
     tensors: dict[str, NDArray[Any]] = {"observation_mean": np.zeros(shape), "observation_std": np.ones(shape)}
-    for index, layer in enumerate(layers):
-        outputs = slice(action_size) if index == len(layers) - 1 else slice(None)  # the rest is log σ
-        tensors[f"layer{index}.weight"] = layer.weight[:, :, outputs].numpy()
-        tensors[f"layer{index}.bias"] = layer.bias[:, 0, outputs].numpy()
+    *hidden, (weight, bias) = layers
+    heads = weight.split(action_size, dim=2), bias.split(action_size, dim=2)
+    (mean, log_std) = zip(*heads, strict=True)
+    named = {**{f"layer{index}": layer for index, layer in enumerate([*hidden, mean])}, "log_std": log_std}
+    for name, (weight, bias) in named.items():
+        tensors[f"{name}.weight"], tensors[f"{name}.bias"] = weight.numpy(), bias[:, 0].numpy()
     return tensors

@@ -105,6 +105,8 @@ def _description(
     seed: int,
     params: Mapping[str, Any],
 ) -> PolicyDescription:
+    from algorithms.functional.squashed_gaussian import LOG_STD_RANGE  # imports torch
+
     is_ppo = isinstance(run.parameters, PPOParameters)
     is_clipped = isinstance(run.parameters, PPOParameters) and run.parameters.normalize_observations
     by_seed = {seed_run.seed: seed_run for seed_run in best.seed_runs}
@@ -123,4 +125,5 @@ def _description(
         activation="tanh" if is_ppo else "relu",
         squash="clip" if is_ppo else "tanh",
         observation_clip=OBSERVATION_CLIP if is_clipped else None,
+        log_std_range=None if is_ppo else LOG_STD_RANGE,
     )

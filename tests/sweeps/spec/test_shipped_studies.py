@@ -32,6 +32,7 @@ def test_the_studies_that_are_promised_are_there():
     kinds = ("lambda-profile", "ga-cost-limits", "stability-ga-vs-pid", "pid-gains", "cost-limit-regimes")
     promised = {
         "demo",
+        "sac-alam-ablation",
         "sac-lagrangian-circle1",
         "sac-lagrangian-goal1",
         *(f"{kind}-{task.lower()}" for kind in kinds for task in PAPER_TASKS),
