@@ -151,9 +151,12 @@ def main() -> None:
     medians = summarize(rounds)
     sys.argv[sys.argv.index(arguments.omnisafe)] = "PYTHON"  # no machine's path in the result
     path = write_result(name, {"settings": settings, "medians": medians, "rounds": rounds})
-    table = Table("", *next(iter(medians.values())), title=f"{arguments.task}, one core, {len(rounds)} rounds")
+    title = f"{arguments.task}, env steps per CPU second on one core, medians of {len(rounds)} rounds"
+    table = Table("", "in all", "rollout", "update", "× OmniSafe", "× without textures", title=title)
     for contestant, row in medians.items():
-        table.add_row(contestant, *(f"{value:,.0f}" for value in row.values()))
+        *speeds, times, times_without_textures = row.values()
+        ratios = (f"{ratio:.1f}" for ratio in (times, times_without_textures))
+        table.add_row(contestant, *(f"{speed:,.0f}" for speed in speeds), *ratios)
     Console().print(table)
     Console().print(f"written to {path.relative_to(path.parents[2])}")
 
