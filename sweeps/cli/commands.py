@@ -4,7 +4,9 @@ Exit codes: 0 ok, 2 usage or configuration, 3 not found, 5 unreachable, 6 finish
 trial, 130 interrupted. An error is printed once, without a traceback unless LAGSWEEP_DEBUG=1.
 """
 
+import atexit
 import errno
+import gc
 import importlib.metadata
 from typing import Annotated, Any
 
@@ -68,4 +70,5 @@ results.register(app)
 
 def main() -> None:
     """Runs the command; the entry point of the distribution."""
+    atexit.register(gc.freeze)  # the process ends: no last collection among all of torch's modules
     app()
