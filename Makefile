@@ -6,6 +6,8 @@ UV := $(shell command -v uv 2>/dev/null || echo .cache/uv/bin/uv)
 export OMP_NUM_THREADS ?= 1
 # Ray counts its users by default; nothing here calls home.
 export RAY_USAGE_STATS_ENABLED := 0
+# Some images forbid Python to keep compiled modules; each process would then compile torch and Ray again, for seconds.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: install demo test test-slow lint types contracts format bench clean
 
