@@ -20,6 +20,7 @@ class ExitCode(IntEnum):
     OK = 0
     USAGE = 2
     NOT_FOUND = 3
+    AUTHENTICATION = 4
     UNREACHABLE = 5
     FAILED_TRIALS = 6
     NO_FEASIBLE_TRIAL = 7
@@ -139,6 +140,12 @@ class NotFoundError(SweepError, LookupError):
     """No study, trial or file of this name."""
 
     exit_code = ExitCode.NOT_FOUND
+
+
+class AuthenticationError(SweepError, PermissionError):
+    """A cluster refused the token, or asks nobody for one."""
+
+    exit_code = ExitCode.AUTHENTICATION
 
 
 class UnreachableError(SweepError, ConnectionError):

@@ -1,7 +1,7 @@
 """The command `lagsweep`. Commands import what they need when they run, so that checking a file stays quick.
 
-Exit codes: 0 ok, 2 usage or configuration, 3 not found, 5 unreachable, 6 finished with failed trials, 7 no feasible
-trial, 130 interrupted. An error is printed once, without a traceback unless LAGSWEEP_DEBUG=1.
+Exit codes: 0 ok, 2 usage or configuration, 3 not found, 4 authentication, 5 unreachable, 6 finished with failed trials,
+7 no feasible trial, 130 interrupted. An error is printed once, without a traceback unless LAGSWEEP_DEBUG=1.
 """
 
 import atexit
@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from sweeps.cli import files, life_cycle, preview, results, studies, tracking
+from sweeps.cli import cluster, files, life_cycle, preview, results, studies, tracking
 from sweeps.cli.output import show_error
 from sweeps.errors import ExitCode, SweepError
 
@@ -66,6 +66,7 @@ life_cycle.register(app)
 studies.register(app)
 tracking.register(app)
 results.register(app)
+cluster.register(app)
 
 
 def main() -> None:

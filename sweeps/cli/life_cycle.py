@@ -1,5 +1,6 @@
 """Commands that change a study: run, resume, retry, extend, stop, delete."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +11,7 @@ from sweeps.cli.options import (
     AddressOption,
     CheckpointSecondsOption,
     CheckpointStepsOption,
+    ClusterOption,
     ConcurrentOption,
     CpusOption,
     FileArgument,
@@ -21,6 +23,7 @@ from sweeps.cli.options import (
     load,
 )
 from sweeps.cli.output import Document, DocumentOption, EnvPathOption, Output, OutputOption, show_json
+from sweeps.cli.remote import answer, end_jobs
 from sweeps.cli.studies import finish
 from sweeps.errors import ExitCode, SpecError
 from sweeps.running.checkpoints import Cadence
@@ -152,20 +155,22 @@ def stop(
         float | None, typer.Option(min=0.0, help="Seconds to wait for its end; default: as long as it takes.")
     ] = None,
     storage: StorageOption = None,
+    address: ClusterOption = None,
     output: DocumentOption = Document.TABLE,
 ) -> None:
     """Let the process that runs a study end: running iterations end and leave checkpoints."""
-    study = load(name, storage)
-    holder = study.holder
-    ended = study.stop(timeout)
+    arguments = ["stop", name, *([] if timeout is None else ["--timeout", str(timeout)])]
+    result = answer(address, arguments, lambda: _stop(name, storage, timeout), timeout_s=None)
+    driver, ended = result["driver"], result["ended"]
+    if address is not None and ended:
+        end_jobs(address, name, had_driver=driver is not None)
     if output == "json":
-        driver = None if holder is None else {"pid": holder.pid, "host": holder.host}
-        show_json({"name": name, "driver": driver, "ended": ended})
-    elif holder is None:
+        show_json(result)
+    elif driver is None:
         typer.echo(f"{name}: nobody runs it")
     else:
         state = "has ended" if ended else "was asked to end and still runs"
-        typer.echo(f"{name}: process {holder.pid} on {holder.host} {state}")
+        typer.echo(f"{name}: process {driver['pid']} on {driver['host']} {state}")
     if not ended:
         raise typer.Exit(ExitCode.INTERRUPTED)
 
@@ -182,6 +187,14 @@ def delete(
         typer.confirm(f"Delete study {name} with {trials} trials, all in {study.folder}?", abort=True)
     study.delete()
     typer.echo(f"{name}: deleted")
+
+
+def _stop(name: str, storage: Path | None, timeout_s: float | None) -> dict[str, Any]:
+    study = load(name, storage)
+    holder = study.holder
+    ended = study.stop(timeout_s)
+    driver = None if holder is None else {"pid": holder.pid, "host": holder.host}
+    return {"name": name, "driver": driver, "ended": ended}
 
 
 def _parse_values(text: str) -> tuple[str, list[Any]]:

@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 
-from sweeps.cli.options import NameArgument, StorageOption, load
+from sweeps.cli.options import ClusterOption, NameArgument, StorageOption, load
 from sweeps.cli.output import Document, DocumentOption
+from sweeps.cli.remote import show_logs
+from sweeps.errors import SpecError
 
 _POLL_S = 1.0
 
@@ -17,9 +19,19 @@ def logs(
     trial: Annotated[int | None, typer.Option(min=0, help="Only this trial.")] = None,
     follow: Annotated[bool, typer.Option("--follow", help="Go on as long as somebody runs the study.")] = False,
     storage: StorageOption = None,
+    address: ClusterOption = None,
     output: DocumentOption = Document.TABLE,
 ) -> None:
-    """Show when drivers and trials started and ended, and why attempts failed. JSON: one event a line."""
+    """Show when drivers and trials started and ended, and why attempts failed. JSON: one event a line.
+
+    With --address: what the study's job writes.
+    """
+    if address is not None:
+        if trial is not None or output != "table":
+            message = "`--trial` and `--output` select events of a storage folder, but --address shows a job's log."
+            raise SpecError(message, code="usage", help="leave them out, or use --storage where it can be reached")
+        show_logs(address, name, follow=follow)
+        return
     from sweeps.tracking.spool import SPOOL_NAME, SpoolReader
 
     study = load(name, storage)

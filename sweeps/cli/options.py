@@ -27,6 +27,13 @@ GpusOption = Annotated[float, typer.Option(min=0.0, help="GPUs that a trial rese
 AddressOption = Annotated[
     str | None, typer.Option(help="Address of a Ray cluster; default: RAY_ADDRESS, else this machine.")
 ]
+ClusterOption = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        help="URL of a Ray head's dashboard, as http://head:8265: the studies of that cluster, not of here.",
+    ),
+]
 ReportOption = Annotated[bool, typer.Option(help="Write the report at the end.")]
 CheckpointSecondsOption = Annotated[float, typer.Option(min=0.0, help="Seconds between two checkpoints of a trial.")]
 CheckpointStepsOption = Annotated[

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from sweeps.cli.logs import logs
-from sweeps.cli.options import NameArgument, StorageOption, load
+from sweeps.cli.options import ClusterOption, NameArgument, StorageOption, load
 from sweeps.cli.output import (
     Document,
     DocumentOption,
@@ -17,10 +17,11 @@ from sweeps.cli.output import (
     show_json,
     show_rows,
 )
+from sweeps.cli.remote import answer
 from sweeps.cli.results import short, show, write
 from sweeps.cli.watch import watch
 from sweeps.errors import ExitCode
-from sweeps.records import State, Trial
+from sweeps.records import Interval, State, Trial
 
 if TYPE_CHECKING:  # SQLAlchemy, and later Ray and MLflow: only what a command needs is imported
     from sweeps.study import Status, Study
@@ -32,36 +33,31 @@ def register(app: typer.Typer) -> None:
         app.command(command.__name__.rstrip("_"))(command)
 
 
-def list_(storage: StorageOption = None, output: OutputOption = Output.TABLE) -> None:
-    """List the studies of a storage folder."""
-    from sweeps.study import list_studies
-
-    rows = [
-        {
-            "study": study.name,
-            "task": study.spec.task,
-            **{state.lower(): number for state, number in study.status().counts.items()},
-        }
-        for study in list_studies(storage)
-    ]
-    show_rows(rows, output)
+def list_(storage: StorageOption = None, address: ClusterOption = None, output: OutputOption = Output.TABLE) -> None:
+    """List the studies of a storage folder, or of a cluster."""
+    show_rows(answer(address, ["list"], lambda: _describe_studies(storage)), output)
 
 
-def status(name: NameArgument, storage: StorageOption = None, output: DocumentOption = Document.TABLE) -> None:
+def status(
+    name: NameArgument,
+    storage: StorageOption = None,
+    address: ClusterOption = None,
+    output: DocumentOption = Document.TABLE,
+) -> None:
     """Show how a study stands."""
-    now = load(name, storage).status()
-    data = _describe_status(now)
+    now = answer(address, ["status", name], lambda: _describe_status(load(name, storage).status()))
     if output == "json":
-        show_json(data)
+        show_json(now)
         return
-    counts = ", ".join(f"{number} {state}" for state, number in data["trials"].items() if number)
-    typer.echo(f"{now.name}: {'finished' if now.is_finished else 'not finished'}; trials: {counts}")
-    done = now.env_steps / max(now.env_steps_total, 1)
-    typer.echo(f"env steps: {now.env_steps:,} of {now.env_steps_total:,} ({done:.0%})")
-    if now.holder is not None:
-        typer.echo(f"driver: process {now.holder.pid} on {now.holder.host}")
-    if now.best is not None:
-        typer.echo(f"best feasible: trial {now.best.number}, return {format_interval(now.best.mean_return)}")
+    counts = ", ".join(f"{number} {state}" for state, number in now["trials"].items() if number)
+    typer.echo(f"{now['name']}: {'finished' if now['finished'] else 'not finished'}; trials: {counts}")
+    done = now["env_steps"] / max(now["env_steps_total"], 1)
+    typer.echo(f"env steps: {now['env_steps']:,} of {now['env_steps_total']:,} ({done:.0%})")
+    if now["driver"] is not None:
+        typer.echo(f"driver: process {now['driver']['pid']} on {now['driver']['host']}")
+    if now["best"] is not None:
+        mean_return = format_interval(Interval(**now["best"]["mean_return"]))
+        typer.echo(f"best feasible: trial {now['best']['number']}, return {mean_return}")
 
 
 def trials(name: NameArgument, storage: StorageOption = None, output: OutputOption = Output.TABLE) -> None:
@@ -189,6 +185,19 @@ def _describe_trial(trial: Trial) -> dict[str, Any]:
     from dataclasses import asdict
 
     return asdict(trial)
+
+
+def _describe_studies(storage: Path | None) -> list[dict[str, Any]]:
+    from sweeps.study import list_studies
+
+    return [
+        {
+            "study": study.name,
+            "task": study.spec.task,
+            **{state.lower(): number for state, number in study.status().counts.items()},
+        }
+        for study in list_studies(storage)
+    ]
 
 
 def _describe_status(now: "Status") -> dict[str, Any]:

@@ -3,13 +3,15 @@
 import json
 import sys
 import time
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sweeps.cli.options import NameArgument, StorageOption, load
+from sweeps.cli.options import ClusterOption, NameArgument, StorageOption, load
 from sweeps.cli.output import Document, DocumentOption, format_interval
+from sweeps.cli.remote import looks, reaches_ledger
 from sweeps.records import State, Trial
 
 if TYPE_CHECKING:
@@ -31,9 +33,14 @@ def watch(
     name: NameArgument,
     interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 2.0,
     storage: StorageOption = None,
+    address: ClusterOption = None,
     output: DocumentOption = Document.TABLE,
 ) -> None:
     """Watch a study that another process runs, until that ends; Ctrl-C leaves it running. JSON: one line a look."""
+    if address is not None and not reaches_ledger():
+        for look in looks(address, name, interval):
+            typer.echo(json.dumps(look) if output == "json" else _line(look))
+        return
     from rich.console import Console
     from rich.live import Live
 
@@ -66,9 +73,9 @@ def render(view: "View") -> "RenderableType":
     status = view.status
     bar = ProgressBar(total=max(1, status.env_steps_total), completed=status.env_steps, width=40)
     lines: list[RenderableType] = [
-        Text.assemble((status.name, "bold"), f"  {_states(view)}"),
+        Text.assemble((status.name, "bold"), f"  {_states(view.to_dict())}"),
         Padding(bar, 0),
-        Text(_speed(view)),
+        Text(_speed(view.to_dict())),
     ]
     if status.best is not None:
         lines.append(Text(_best(status.best)))
@@ -99,7 +106,7 @@ def _print(view: "View", output: Document) -> bool:
     if output == "json":
         typer.echo(json.dumps(view.to_dict()))
     else:
-        typer.echo(f"{view.status.name}: {_states(view)}; {_speed(view)}")
+        typer.echo(_line(view.to_dict()))
     sys.stdout.flush()
     return _goes_on(view)
 
@@ -114,18 +121,21 @@ def _ending(view: "View") -> str:
     return f"nobody runs {view.status.name}: `lagsweep resume {view.status.name}` goes on"
 
 
-def _states(view: "View") -> str:
-    counts = view.status.counts
-    return ", ".join(f"{counts[state]:,} {word}" for state, word in _WORDS.items() if counts.get(state)) or "no trials"
+def _line(look: Mapping[str, Any]) -> str:
+    return f"{look['name']}: {_states(look)}; {_speed(look)}"
 
 
-def _speed(view: "View") -> str:
-    status = view.status
-    done = f"{status.env_steps:,} of {status.env_steps_total:,} env steps"
-    if not view.env_steps_per_s:
+def _states(look: Mapping[str, Any]) -> str:
+    counts = ((look["trials"].get(state.lower()), word) for state, word in _WORDS.items())
+    return ", ".join(f"{number:,} {word}" for number, word in counts if number) or "no trials"
+
+
+def _speed(look: Mapping[str, Any]) -> str:
+    done = f"{look['env_steps']:,} of {look['env_steps_total']:,} env steps"
+    if not look["env_steps_per_s"]:
         return done
-    left = "" if view.seconds_left is None else f", about {timedelta(seconds=round(view.seconds_left))} left"
-    return f"{done}, {view.env_steps_per_s:,.0f} a second{left}"
+    left = "" if look["seconds_left"] is None else f", about {timedelta(seconds=round(look['seconds_left']))} left"
+    return f"{done}, {look['env_steps_per_s']:,.0f} a second{left}"
 
 
 def _best(trial: Trial) -> str:

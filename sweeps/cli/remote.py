@@ -1,0 +1,77 @@
+"""Commands whose study is on a cluster: answered by the ledger where it can be reached, else by a short job there."""
+
+import json
+import os
+from collections.abc import Callable, Generator, Sequence
+from typing import Any
+
+import typer
+
+from sweeps.errors import UnreachableError
+
+_ANSWER_S = 300.0
+
+
+def reaches_ledger() -> bool:
+    """Whether this machine may know the cluster's ledger: a database server, not a file of its own."""
+    return bool(os.environ.get("LAGSWEEP_LEDGER"))
+
+
+def answer(
+    address: str | None, arguments: Sequence[str], local: Callable[[], Any], *, timeout_s: float | None = _ANSWER_S
+) -> Any:
+    """What a command has to say about the studies of this machine or of a cluster.
+
+    Args:
+        address: URL of the cluster's dashboard; None: this machine.
+        arguments: The command for the cluster, which prints the same as JSON.
+        local: Reads the answer from the ledger.
+        timeout_s: Seconds to wait for the cluster; None: as long as it takes.
+
+    Returns:
+        The answer, in what JSON knows.
+    """
+    if address is None:
+        return local()
+    if reaches_ledger():
+        try:
+            return local()
+        except UnreachableError as error:
+            typer.echo(f"asking the cluster: {error.message}", err=True)
+    from sweeps.cluster.client import SweepClient
+
+    return SweepClient(address, allow_open=True).ask(arguments, timeout_s=timeout_s)
+
+
+def end_jobs(address: str, study: str, *, had_driver: bool) -> None:
+    """Ends what is left of a stopped study's job."""
+    from sweeps.cluster.client import SweepClient
+
+    SweepClient(address, allow_open=True).end_jobs(study, had_driver=had_driver)
+
+
+def show_logs(address: str, study: str, *, follow: bool) -> None:
+    """Prints what a study's job has written, or writes until it ends; Ctrl-C leaves it running."""
+    from sweeps.cluster.client import SweepClient
+
+    client = SweepClient(address, allow_open=True)
+    if not follow:
+        typer.echo(client.logs(study), nl=False)
+        return
+    try:
+        for piece in client.follow(study):
+            typer.echo(piece, nl=False)
+    except KeyboardInterrupt:
+        return
+
+
+def looks(address: str, study: str, interval_s: float) -> Generator[dict[str, Any]]:
+    """What `lagsweep watch` sees on the cluster, look by look, until the study's driver ends."""
+    from sweeps.cluster.client import SweepClient
+
+    try:
+        for line in SweepClient(address, allow_open=True).stream(["watch", study, "--interval", str(interval_s)]):
+            if line.startswith("{"):
+                yield json.loads(line)
+    except KeyboardInterrupt:
+        return

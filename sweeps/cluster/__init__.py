@@ -1,0 +1,1 @@
+"""Studies on a Ray cluster: submitted as jobs, driven there, looked at from here."""

@@ -1,0 +1,292 @@
+"""`SweepClient`: studies on a Ray cluster, from a machine that is no part of it.
+
+Shaped like Ray's JobSubmissionClient, which it uses.
+"""
+
+import importlib.metadata
+import json
+import platform
+import secrets
+import shlex
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from sweeps.cluster.jobs import Entrypoint, JobDetails, JobError, Jobs
+from sweeps.cluster.submission import DriverOptions, jobs_of, metadata_of, next_id, submitted_spec
+from sweeps.errors import AuthenticationError, NotFoundError, StudyExistsError, SweepError, suggest
+from sweeps.spec import StudySpec
+from sweeps.spec.difference import differences, extends
+
+_ANSWER_S = 300.0
+_NUM_TRIES = 5
+_REPORT_S = 60.0
+_END_S = 10.0
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A study on a cluster.
+
+    Attributes:
+        study: Its name.
+        submission_id: The job that drives it.
+        is_new: Whether this call submitted it; False: it ran already.
+    """
+
+    study: str
+    submission_id: str
+    is_new: bool
+
+
+class RemoteError(SweepError):
+    """What a command on the cluster said: the same error, from there."""
+
+    def __init__(self, error: dict[str, Any]) -> None:
+        super().__init__(error["message"], code=error["code"], help=error.get("help"))
+        self.exit_code = error["exit_code"]  # pyright: ignore[reportAttributeAccessIssue] - of this error, not of its class
+
+
+class SweepClient:
+    """The studies of a cluster, through its Jobs API.
+
+    Args:
+        address: URL of the head's dashboard, such as `http://head:8265`.
+        allow_open: Whether a cluster that asks nobody for a token will do.
+
+    Raises:
+        AuthenticationError: If the cluster refuses the token, or asks nobody for one.
+        UnreachableError: If it does not answer.
+    """
+
+    def __init__(self, address: str, *, allow_open: bool = False) -> None:
+        self.jobs = Jobs(address)
+        if not allow_open and self.jobs.is_open():
+            raise AuthenticationError(
+                f"`a cluster asks for a token` must hold, but {address} runs anybody's code.",
+                code="open-cluster",
+                help="start it with RAY_AUTH_MODE=token (docs/clusters.md); on a machine of your own: --allow-open",
+            )
+
+    def submit(
+        self,
+        spec: StudySpec,
+        *,
+        options: DriverOptions | None = None,
+        entrypoint: Entrypoint | None = None,
+        package: Path | None = None,
+    ) -> Submission:
+        """Starts a study on the cluster, or finds the job that runs it.
+
+        Idempotent by the study's name: where a job drives the same specification already, nothing is submitted. A
+        study that the cluster knows goes on, and one that the specification only adds to is extended.
+
+        Args:
+            spec: The study.
+            options: How it runs there.
+            entrypoint: What its driver reserves.
+            package: A zip file with code that runs instead of the image's (`sweeps.cluster.ship`), or None.
+
+        Returns:
+            The study's job.
+
+        Raises:
+            StudyExistsError: If a study of this name runs, or is known, with another specification; says what differs.
+            SweepError: If versions of the cluster and of this client differ.
+        """
+        metadata = metadata_of(spec, _own_version())
+        if (running := self._running(spec)) is not None:
+            return Submission(spec.name, running, is_new=False)
+        self._check_cluster(spec)
+        for _ in range(_NUM_TRIES):
+            submission_id = next_id(spec.name, self.jobs.list())
+            try:
+                self.jobs.submit(
+                    (options or DriverOptions()).command(),
+                    submission_id,
+                    metadata,
+                    entrypoint=entrypoint or Entrypoint(),
+                    package=None if package is None else str(package),
+                )
+            except JobError:
+                # Perhaps somebody else has just taken the id; then there is a job of the study now.
+                if (running := self._running(spec)) is not None:
+                    return Submission(spec.name, running, is_new=False)
+                if submission_id == next_id(spec.name, self.jobs.list()):
+                    raise
+            else:
+                return Submission(spec.name, submission_id, is_new=True)
+        raise JobError(f"no submission id for study {spec.name!r} was free in {_NUM_TRIES} tries.", code="ray")
+
+    def job(self, study: str) -> JobDetails:
+        """The job that drives a study, or the last one that did.
+
+        Raises:
+            NotFoundError: If the cluster remembers none.
+        """
+        known = self.jobs.list()
+        ours = jobs_of(study, known)
+        if not ours:
+            names = {spec.name for job in known if (spec := submitted_spec(job)) is not None}
+            help = suggest(study, names) if names else "lagsweep submit STUDY.yaml --address … starts one"
+            raise NotFoundError(f"no job of study {study!r} on {self.jobs.address}.", code="no-job", help=help)
+        return ours[-1]
+
+    def logs(self, study: str) -> str:
+        """What the study's job has written so far."""
+        return self.jobs.logs(self.job(study).submission_id or "")
+
+    def follow(self, study: str) -> Generator[str]:
+        """What the study's job writes, until it ends."""
+        return self.jobs.follow(self.job(study).submission_id or "")
+
+    def stop(self, study: str, timeout_s: float | None = None) -> dict[str, Any]:
+        """Lets a study end as `lagsweep stop` does, and then its job.
+
+        Ray alone kills a job's processes three seconds after SIGTERM, in the middle of an iteration. So the ledger's
+        flag comes first.
+
+        Args:
+            study: Its name.
+            timeout_s: Seconds to wait for its end; None: as long as it takes, 0: only ask.
+
+        Returns:
+            `name`, `driver` (process and host, or None) and `ended`.
+        """
+        arguments = ["stop", study, *([] if timeout_s is None else ["--timeout", str(timeout_s)])]
+        answer = self.ask(arguments, timeout_s=None)
+        if answer["ended"]:
+            self.end_jobs(study, had_driver=answer["driver"] is not None)
+        return answer
+
+    def end_jobs(self, study: str, *, had_driver: bool) -> None:
+        """Ends the jobs of a study that nobody drives any more.
+
+        Args:
+            study: Its name.
+            had_driver: Whether its driver has ended just now; its job then gets the time to write its report.
+        """
+        for job in jobs_of(study, self.jobs.list()):
+            if job.status.is_terminal() or job.submission_id is None:
+                continue
+            if not (had_driver and self.jobs.wait(job.submission_id, _REPORT_S)):
+                self.jobs.stop(job.submission_id)
+
+    def ask(self, arguments: Sequence[str], *, timeout_s: float | None = _ANSWER_S) -> Any:
+        """Runs a command of Lagsweep on the cluster, as a short job, and reads the JSON that it prints.
+
+        Args:
+            arguments: The command without `lagsweep` and without its form of output.
+            timeout_s: Seconds to wait for the answer; None: as long as it takes.
+
+        Returns:
+            The parsed answer.
+
+        Raises:
+            RemoteError: If the command failed; with the same code and message.
+            JobError: If there was no answer.
+        """
+        mark = f"answer-{secrets.token_hex(8)}"
+        words = shlex.join(["lagsweep", *arguments, "--output", "json"])
+        # Standard error may write in between: the answer is printed in one piece, between two marks.
+        command = f'answer=$({words}); code=$?; printf "%s\\n" {mark} "$answer" {mark}; exit $code'
+        with self._short_job(command, arguments[0]) as submission_id:
+            ended = self.jobs.wait(submission_id, timeout_s)
+            return _parse(self.jobs.logs(submission_id) if ended else "", mark, words)
+
+    def stream(self, arguments: Sequence[str]) -> Generator[str]:
+        """Runs a command of Lagsweep on the cluster, as a job, and yields the lines that it prints.
+
+        Args:
+            arguments: As for `ask`.
+        """
+        with self._short_job(shlex.join(["lagsweep", *arguments, "--output", "json"]), arguments[0]) as submission_id:
+            rest = ""
+            for piece in self.jobs.follow(submission_id):
+                *lines, rest = (rest + piece).split("\n")
+                yield from lines
+
+    @contextmanager
+    def _short_job(self, command: str, verb: str) -> Generator[str]:
+        """A job that is ended and forgotten once its answer is read."""
+        submission_id = f"lagsweep-{verb}-{secrets.token_hex(6)}"
+        self.jobs.submit(command, submission_id, {"job_name": f"lagsweep {verb}"})
+        try:
+            yield submission_id
+        finally:
+            self.jobs.stop(submission_id)
+            if self.jobs.wait(submission_id, _END_S):
+                self.jobs.delete(submission_id)
+
+    def _running(self, spec: StudySpec) -> str | None:
+        """The job that drives this study, or None."""
+        for job in jobs_of(spec.name, self.jobs.list()):
+            if not job.status.is_terminal():
+                known = submitted_spec(job)
+                if known is not None and known != spec:
+                    raise _changed(known, spec, f"it runs as job {job.submission_id}", "lagsweep stop")
+                return job.submission_id
+        return None
+
+    def _check_cluster(self, spec: StudySpec) -> None:
+        """Compares versions and, where the cluster knows the study, specifications, before anything is submitted."""
+        _check_versions({"ray": self.jobs.version()}, self.jobs.address)
+        there = self.ask(["probe", spec.name])
+        _check_versions(there["versions"], self.jobs.address)
+        if there["spec"] is not None:
+            known = StudySpec.model_validate(there["spec"])
+            if not extends(known, spec):
+                raise _changed(known, spec, "the cluster's ledger has it", "lagsweep delete")
+
+
+def own_versions() -> dict[str, str]:
+    """What must be the same on the cluster as here: pickles and metadata go from one to the other."""
+    python = ".".join(platform.python_version_tuple()[:2])
+    return {"ray": ray.__version__, "python": python, "lagsweep": _own_version()}
+
+
+def _own_version() -> str:
+    return importlib.metadata.version("lagsweep")
+
+
+def _check_versions(there: dict[str, str], address: str) -> None:
+    here = own_versions()
+    different = [
+        f"{name} {here[name]} here and {version} there" for name, version in there.items() if version != here[name]
+    ]
+    if different:
+        raise SweepError(
+            f"`client and cluster have the same versions` must hold, but {address} has other ones: "
+            f"{', '.join(different)}.",
+            code="version-mismatch",
+            help="install here what the cluster's image has, or rebuild the image",
+        )
+
+
+def _changed(known: StudySpec, spec: StudySpec, where: str, verb: str) -> StudyExistsError:
+    changes = "; ".join(differences(known, spec))
+    return StudyExistsError(
+        f"study {spec.name!r} is known with another specification ({where}): {changes}.",
+        code="study-changed",
+        help=f"give the study another name (--name), or end the other one with `{verb} {spec.name}`",
+    )
+
+
+def _parse(logs: str, mark: str, words: str) -> Any:
+    parts = logs.split(f"{mark}\n")
+    try:
+        answer = json.loads(parts[1])
+    except (IndexError, ValueError):
+        tail = "\n".join(logs.strip().splitlines()[-8:]) or "it did not end in time"
+        raise JobError(
+            f"`{words}` gave no answer on the cluster: {tail}",
+            code="no-answer",
+            help="check that the cluster's image has lagsweep on its PATH, and see `lagsweep doctor --address …`",
+        ) from None
+    if isinstance(answer, dict) and "error" in answer:
+        raise RemoteError(answer["error"])
+    return answer

@@ -1,0 +1,80 @@
+import json
+import shlex
+
+import pytest
+from ray.job_submission import JobDetails, JobStatus, JobType
+
+from sweeps.cluster.submission import DriverOptions, jobs_of, metadata_of, next_id, own_spec, submitted_spec
+from sweeps.errors import SpecError
+from sweeps.running.checkpoints import Cadence
+from sweeps.spec import StudySpec
+
+SPEC = StudySpec.model_validate(
+    {
+        "name": "ring",
+        "task": "analytic/ring",
+        "cost_limit": 12.0,
+        "env_steps": 400,
+        "seeds": 2,
+        "hyperparameters": {"steps_per_iteration": 200, "num_envs": 2, "num_epochs": 4, "minibatch_size": 64},
+        "lagrangian": {"update": "pid"},
+    }
+)
+
+
+def job(submission_id: str, study: str | None = "ring") -> JobDetails:
+    metadata = {} if study is None else metadata_of(SPEC.renamed(study), "1.0")
+    return JobDetails(
+        type=JobType.SUBMISSION,
+        submission_id=submission_id,
+        status=JobStatus.RUNNING,
+        entrypoint="",
+        metadata=metadata,
+    )
+
+
+def test_a_specification_comes_back_equal_from_a_jobs_metadata() -> None:
+    assert submitted_spec(job("ring-1")) == SPEC
+    assert submitted_spec(job("other", None)) is None
+
+
+def test_a_job_finds_the_specification_that_it_was_submitted_with() -> None:
+    config = {"runtime_env": {}, "metadata": metadata_of(SPEC, "1.0")}
+    assert own_spec({"RAY_JOB_CONFIG_JSON_ENV_VAR": json.dumps(config)}) == SPEC
+    with pytest.raises(SpecError, match="there is none"):
+        own_spec({})
+    with pytest.raises(SpecError, match="there is none"):
+        own_spec({"RAY_JOB_CONFIG_JSON_ENV_VAR": json.dumps({"metadata": {"job_submission_id": "x"}})})
+
+
+def test_metadata_holds_the_specification_and_nothing_of_this_machine() -> None:
+    metadata = metadata_of(SPEC, "1.0")
+    assert metadata.keys() == {"job_name", "lagsweep_study", "lagsweep_spec", "lagsweep_version"}
+    assert json.loads(metadata["lagsweep_spec"]) == SPEC.model_dump(mode="json", exclude_none=True)
+
+
+def test_a_specification_that_no_process_can_be_handed_is_refused_with_its_size() -> None:
+    arm = {
+        "lagrangian": {"update": "fixed"},
+        "search": {"kind": "grid", "multiplier": [0.125 * i for i in range(16000)]},
+    }
+    large = StudySpec.model_validate({**SPEC.model_dump(), "arms": {"fixed": arm}})
+    with pytest.raises(SpecError, match=r"at most 98,304 bytes.*but this one has 1\d\d,\d\d\d"):
+        metadata_of(large, "1.0")
+
+
+def test_submission_ids_count_the_attempts_of_a_study_and_of_no_other() -> None:
+    known = [job("ring-2"), job("ring-10"), job("ring-b-11", "ring-b"), job("ring-12", None)]
+    assert next_id("ring", known) == "ring-11"
+    assert next_id("ring-b", known) == "ring-b-12"
+    assert next_id("new", known) == "new-1"
+    assert [found.submission_id for found in jobs_of("ring", reversed(known))] == ["ring-2", "ring-10"]
+
+
+def test_options_become_arguments_of_the_command_that_a_job_runs() -> None:
+    options = DriverOptions(max_concurrent=4, cpus_per_trial=0.5, gpus_per_trial=0.25, cadence=Cadence(1000, 60.0))
+    assert shlex.split(options.command()) == [
+        *("lagsweep", "drive", "--max-concurrent", "4", "--cpus-per-trial", "0.5", "--gpus-per-trial", "0.25"),
+        *("--env-path", "auto", "--checkpoint-seconds", "60.0", "--checkpoint-steps", "1000"),
+    ]
+    assert "--max-concurrent" not in DriverOptions().command()
