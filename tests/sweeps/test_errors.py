@@ -29,8 +29,9 @@ def test_an_error_is_also_a_built_in_one_and_has_an_exit_code(
 
 
 def test_exit_codes_are_those_of_the_command_line():
-    codes = {"OK": 0, "USAGE": 2, "NOT_FOUND": 3, "UNREACHABLE": 5, "FAILED_TRIALS": 6, "NO_FEASIBLE_TRIAL": 7}
-    assert {code.name: code.value for code in ExitCode} == {**codes, "INTERRUPTED": 130}
+    codes = {"OK": 0, "USAGE": 2, "NOT_FOUND": 3, "AUTHENTICATION": 4, "UNREACHABLE": 5}
+    codes |= {"FAILED_TRIALS": 6, "NO_FEASIBLE_TRIAL": 7, "INTERRUPTED": 130}
+    assert {code.name: code.value for code in ExitCode} == codes
 
 
 def test_an_error_with_a_place_shows_the_line_and_a_caret():
