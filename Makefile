@@ -9,7 +9,7 @@ export RAY_USAGE_STATS_ENABLED := 0
 # Some images forbid Python to keep compiled modules; each process would then compile torch and Ray again, for seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo test test-slow lint types contracts format bench clean
+.PHONY: install demo test test-slow lint types contracts format bench up down clean
 
 install: $(VENV)/.installed
 
@@ -43,6 +43,14 @@ format: install
 
 bench: install
 	$(VENV)/bin/python -m benchmarks.throughput
+
+# The whole stack on this machine in containers; docker/.env may change it (docker/.env.example).
+up:
+	docker/make-secrets.sh
+	docker compose --file docker/compose.yaml up --build --detach --wait
+
+down:
+	docker compose --file docker/compose.yaml down
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis

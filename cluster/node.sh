@@ -1,0 +1,28 @@
+# shellcheck shell=bash
+# Read by head.sh and worker.sh: what holds for every node of a cluster.
+
+# The environment beside this folder, in a working tree as in the image.
+PATH="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/.venv/bin:$PATH"
+
+# Nobody reaches this cluster without its token. All nodes and all clients have the same one, in a file.
+export RAY_AUTH_MODE=token
+: "${RAY_AUTH_TOKEN_PATH:?"must name a file with the token of the cluster: head -c 32 /dev/urandom | base64 -w0 > FILE"}"
+export RAY_AUTH_TOKEN_PATH
+if [[ ! -r "$RAY_AUTH_TOKEN_PATH" ]]; then
+  echo "RAY_AUTH_TOKEN_PATH: $RAY_AUTH_TOKEN_PATH cannot be read" >&2
+  exit 2
+fi
+token_length=$(tr -d '[:space:]' <"$RAY_AUTH_TOKEN_PATH" | wc -c)
+if ((token_length < 32)); then
+  echo "RAY_AUTH_TOKEN_PATH: a token must have at least 32 characters, but $RAY_AUTH_TOKEN_PATH has $token_length" >&2
+  exit 2
+fi
+
+export RAY_USAGE_STATS_ENABLED=0                  # nothing calls home
+export RAY_agent_register_timeout_ms=120000       # ms; on a busy machine Ray gives up on its own agents too soon
+export RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO=0       # a trial without GPUs keeps the variables that hide them
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"    # threads; Ray runs a process a core
+export MLFLOW_ALLOW_PICKLE_DESERIALIZATION="${MLFLOW_ALLOW_PICKLE_DESERIALIZATION:-false}"
+
+# Rows of results are all that goes through Ray's object store. Bytes; it lies in /dev/shm.
+export LAGSWEEP_OBJECT_STORE_BYTES="${LAGSWEEP_OBJECT_STORE_BYTES:-209715200}"

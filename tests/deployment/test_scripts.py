@@ -1,0 +1,58 @@
+"""Start scripts for machines without a container engine."""
+
+import subprocess
+
+import pytest
+
+from tests.deployment.places import CLUSTER, DOCKER, ROOT, run
+
+SCRIPTS = sorted([*CLUSTER.glob("*.sh"), *DOCKER.glob("*.sh")])
+
+
+def test_shellcheck_finds_nothing():
+    checked = run("shellcheck", "--external-sources", "--enable=all", "--exclude=SC2312,SC2250,SC2310,SC2311", *SCRIPTS)
+    assert checked.returncode == 0, checked.stdout
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_says_what_it_is_for_and_stops_at_the_first_error(script):
+    text = script.read_text()
+    assert text.splitlines()[1].startswith("# ")
+    if text.startswith("#!"):
+        assert "set -euo pipefail" in text or "set -eu" in text
+        assert script.stat().st_mode & 0o111
+
+
+def start(script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    variables = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", **environment}
+    return subprocess.run(
+        [CLUSTER / script, *arguments], env=variables, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(None, "must name a file with the token"), ("", "has 0"), ("short", "has 5"), ("gone", "cannot be read")],
+)
+@pytest.mark.parametrize("script", ["head.sh", "worker.sh"])
+def test_nothing_starts_without_a_token(script, content, said, tmp_path):
+    file = tmp_path / "token"
+    if content not in {None, "gone"}:
+        file.write_text(f"{content}\n")
+    environment = {} if content is None else {"RAY_AUTH_TOKEN_PATH": str(file)}
+    started = start(script, "127.0.0.1:1", **environment)
+    assert started.returncode != 0
+    assert said in started.stderr
+    assert "ray" not in started.stdout.lower()
+
+
+def test_slurm_script_wants_an_allocation_and_a_working_tree(tmp_path):
+    said = start("slurm.sh", "study.yaml")
+    assert said.returncode != 0
+    assert "must be submitted with sbatch" in said.stderr
+    job = {"SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": "n1", "SLURM_SUBMIT_DIR": str(tmp_path)}
+    said = start("slurm.sh", **job)
+    assert "must be a study file" in said.stderr
+    said = start("slurm.sh", "study.yaml", **job)
+    assert said.returncode == 2
+    assert "must be the working tree" in said.stderr
