@@ -15,8 +15,10 @@ CONTACT_GEOMS = field_offset("mjContact", "geom")  # two int32
 _MODEL_ARRAYS = ("body_pos", "body_quat", "qpos0", "geom_pos", "geom_quat")
 _DATA_ARRAYS = ("ctrl", "mocap_pos", "qvel", "xpos", "xmat", "sensordata")
 _DATA_FIELDS = ("ncon", "contact", "warning")  # an int32, a pointer to `mjContact`, pairs of int32
+_DISABLED = field_offset("mjModel", "opt") + field_offset("mjOption", "disableflags")  # an int32
 
-ADDRESSES = np.dtype([(name, np.int64) for name in ("model", "data", *_MODEL_ARRAYS, *_DATA_ARRAYS, *_DATA_FIELDS)])
+_NAMES = ("model", "data", *_MODEL_ARRAYS, *_DATA_ARRAYS, *_DATA_FIELDS, "disableflags")
+ADDRESSES = np.dtype([(name, np.int64) for name in _NAMES])
 Addresses = Any  # one record of it: the addresses of a model, its data, and of arrays and fields of both
 
 
@@ -38,4 +40,5 @@ def locate(models: Sequence[Any], data: Sequence[Any]) -> NDArray[Any]:
             addresses[name] = [getattr(owner, name).__array_interface__["data"][0] for owner in owners]
     for name in _DATA_FIELDS:
         addresses[name] = addresses["data"] + field_offset("mjData", name)
+    addresses["disableflags"] = addresses["model"] + _DISABLED
     return addresses

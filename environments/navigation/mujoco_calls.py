@@ -4,6 +4,7 @@ A model or its data is an address (int64). Functions are found by name in MuJoCo
 the compiled code cacheable on disk; a C pointer held in an argument or constant would not.
 """
 
+import ctypes
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ from numba.extending import intrinsic
 
 from environments.navigation.bindings import mujoco
 
-llvmlite.binding.load_library_permanently(str(next(Path(mujoco.__file__).parent.glob("libmujoco.*"))))
+_LIBRARY = str(next(Path(mujoco.__file__).parent.glob("libmujoco.*")))
+llvmlite.binding.load_library_permanently(_LIBRARY)
+# The Python package gives MuJoCo a clock for `mjData.timer`, read some 30 times a physics step: up to a tenth of it.
+ctypes.c_void_p.in_dll(ctypes.CDLL(_LIBRARY), "mjcb_time").value = None
 
 _on_model_and_data = types.void(types.int64, types.int64)
 

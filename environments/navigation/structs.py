@@ -6,6 +6,7 @@ platform's C rules (which `ctypes` applies) it gives the offsets.
 """
 
 import ctypes
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -13,6 +14,7 @@ from mujoco.introspect import ast_nodes
 from mujoco.introspect.structs import STRUCTS
 
 _NUMBERS: dict[str, Any] = {
+    "float": ctypes.c_float,
     "int": ctypes.c_int,
     "mjtBool": ctypes.c_bool,
     "mjtNum": ctypes.c_double,
@@ -32,7 +34,17 @@ def _c_type(declared: Any) -> Any:
         for extent in declared.extents:
             length *= extent
         return _c_type(declared.inner_type) * length
+    if isinstance(declared, ast_nodes.AnonymousStructDecl):
+        return _structure("anonymous", declared.fields)
     return _NUMBERS.get(declared.name) or struct_type(declared.name)
+
+
+def _structure(name: str, declared: Sequence[Any]) -> type[ctypes.Structure]:
+    fields: list[tuple[str, Any]] = []
+    for field in declared:
+        assert isinstance(field, ast_nodes.StructFieldDecl)
+        fields.append((field.name, _c_type(field.type)))
+    return type(name, (ctypes.Structure,), {"_fields_": fields})
 
 
 @cache
@@ -48,11 +60,7 @@ def struct_type(name: str) -> type[ctypes.Structure]:
     Raises:
         KeyError: If MuJoCo declares no such struct.
     """
-    fields: list[tuple[str, Any]] = []
-    for field in STRUCTS[name].fields:
-        assert isinstance(field, ast_nodes.StructFieldDecl)
-        fields.append((field.name, _c_type(field.type)))
-    return type(name, (ctypes.Structure,), {"_fields_": fields})
+    return _structure(name, STRUCTS[name].fields)
 
 
 def field_offset(struct: str, field: str) -> int:

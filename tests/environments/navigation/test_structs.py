@@ -72,3 +72,11 @@ def test_another_mujoco_is_refused_by_name_at_import(monkeypatch: pytest.MonkeyP
 def test_the_mujoco_that_is_locked_is_the_one_required() -> None:
     assert version("mujoco") == bindings.MUJOCO_VERSION
     importlib.reload(bindings)
+
+
+def test_disabled_features_are_where_the_layout_says() -> None:
+    flags = '<option><flag sensor="disable" contact="disable"/></option>'
+    model = mujoco.MjModel.from_xml_string(BALLS_ON_A_FLOOR.replace("<worldbody>", f"{flags}<worldbody>"))
+    offset = field_offset("mjModel", "opt") + field_offset("mjOption", "disableflags")
+
+    assert ctypes.c_int.from_address(model._address + offset).value == model.opt.disableflags != 0
