@@ -25,7 +25,7 @@ test: install
 	$(VENV)/bin/pytest
 
 test-slow: install
-	$(VENV)/bin/pytest -m slow --timeout 1200
+	$(VENV)/bin/pytest -m slow --timeout 1800 -n 2 --dist loadfile
 
 lint: install
 	$(VENV)/bin/ruff check .
