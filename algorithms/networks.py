@@ -44,13 +44,16 @@ class LayerLayout:
         Returns:
             The layers from input to output.
         """
-        rows, start, views = matrix.shape[0], 0, []
-        for inputs, outputs in itertools.pairwise(self.sizes):
-            middle, end = start + inputs * outputs, start + (inputs + 1) * outputs
-            weight = matrix[:, start:middle].view(rows, inputs, outputs)
-            views.append(Layer(weight, matrix[:, middle:end].view(rows, 1, outputs)))
-            start = end
-        return views
+        rows, shapes = matrix.shape[0], list(itertools.pairwise(self.sizes))
+        lengths = [length for inputs, outputs in shapes for length in (inputs * outputs, outputs)]
+        # one split rather than slices: its backward pass writes the gradient once, a slice's a matrix of zeros each
+        weights_and_biases = matrix.split([*lengths, matrix.shape[1] - sum(lengths)], dim=1)
+        return [
+            Layer(weight.view(rows, inputs, outputs), bias.view(rows, 1, outputs))
+            for (inputs, outputs), weight, bias in zip(
+                shapes, weights_and_biases[:-1:2], weights_and_biases[1::2], strict=True
+            )
+        ]
 
     def fill(self, row: Tensor, generator: torch.Generator) -> None:
         """Draws initial parameters, uniform in ±1/√inputs, as OmniSafe and torch do.
