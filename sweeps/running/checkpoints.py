@@ -32,6 +32,9 @@ NUM_KEPT = 2
 _ROWS = TypeAdapter(tuple[ResultRow, ...])
 _FOLDER = re.compile(r"a(\d+)-i(\d+)")
 
+FileState = tuple[int, int, int, int]
+"""Device, inode, bytes and time of the last change of a file's content."""
+
 
 class DamagedCheckpointError(ValueError):
     """A checkpoint's files are not those that were written."""
@@ -103,6 +106,7 @@ class CheckpointStore:
     def __init__(self, where: str | Path, seeds: Sequence[int]) -> None:
         self.seeds = tuple(seeds)
         self._place = place_of(where)
+        self._known: dict[FileState, str] = {}
 
     def save(self, attempt: int, rows: Sequence[ResultRow], write: Callable[[Path], None]) -> str:
         """Writes a checkpoint, and then removes all but the newest `NUM_KEPT`.
@@ -123,7 +127,7 @@ class CheckpointStore:
                 write(folder / "algorithm")
                 (folder / "rows.json").write_text(json.dumps([asdict(row) for row in rows]), encoding="utf-8")
                 manifest = {"version": FORMAT_VERSION, "seeds": self.seeds, "iteration": iteration}
-                content = json.dumps(manifest | {"files": _hash(folder)}, indent=1)
+                content = json.dumps(manifest | {"files": _hash(folder, self._known)}, indent=1)
                 (folder / MANIFEST).write_text(content, encoding="utf-8")
             for old in self._names()[NUM_KEPT:]:
                 self._place.remove(old)
@@ -201,12 +205,31 @@ def _parse(content: bytes | None) -> dict[str, Any] | None:
     return manifest if is_whole else None
 
 
-def _hash(folder: Path) -> dict[str, dict[str, int | str]]:
-    """Size and SHA-256 of every file in a folder but its manifest, by relative path."""
+def _hash(folder: Path, known: dict[FileState, str] | None = None) -> dict[str, dict[str, int | str]]:
+    """Size and SHA-256 of every file in a folder but its manifest, by relative path.
+
+    Args:
+        folder: The folder.
+        known: Digests of the last call's files, replaced by those of this one: a block of a replay buffer that is
+            linked into one checkpoint after another is read once. None reads every file.
+    """
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST)
-    hashes: dict[str, dict[str, int | str]] = {}
-    for path in files:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        hashes[path.relative_to(folder).as_posix()] = {"bytes": path.stat().st_size, "sha256": digest}
-    return hashes
+    states = {path: _state(path) for path in files}
+    digests = {state: (known or {}).get(state) or _digest(path) for path, state in states.items()}
+    if known is not None:
+        known.clear()
+        known.update(digests)
+    return {
+        path.relative_to(folder).as_posix(): {"bytes": state[2], "sha256": digests[state]}
+        for path, state in states.items()
+    }
+
+
+def _state(path: Path) -> FileState:
+    stat = path.stat()
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,6 +78,25 @@ def test_saving_the_same_iteration_again_changes_nothing(store: CheckpointStore)
     path = Path(store.save(1, rows(3), write("second")))
 
     assert (path / "algorithm" / "inner" / "state.pkl").read_text() == "first"
+
+
+def test_a_file_linked_into_the_next_checkpoint_is_not_read_again(store: CheckpointStore, tmp_path: Path) -> None:
+    block = tmp_path / "block"
+    block.write_text("as written")
+    written = block.stat()
+
+    def link(folder: Path) -> None:
+        (folder / "block").hardlink_to(block)
+
+    store.save(1, rows(1), link)
+    block.write_text("AS WRITTEN")  # damage that leaves size and time: whoever does not read it does not notice
+    os.utime(block, ns=(written.st_atime_ns, written.st_mtime_ns))
+    store.save(1, rows(2), link)
+    assert store.load() is None  # the digests are those of the first reading, and loading reads every file
+
+    block.write_text("new")
+    store.save(1, rows(3), link)
+    assert store.load() is not None
 
 
 @pytest.mark.parametrize("damage", ["flipped", "truncated", "missing", "extra", "no manifest", "torn manifest"])
