@@ -6,7 +6,7 @@ action entries, m costs. As in `algorithms.networks`, a row of a matrix is one n
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from ray.rllib.core.rl_module.torch import TorchRLModule
@@ -14,7 +14,7 @@ from ray.rllib.utils.annotations import override
 from torch import Tensor
 
 from algorithms.functional.squashed_gaussian import split_outputs
-from algorithms.networks import Layer, LayerLayout
+from algorithms.networks import LayerLayout
 
 
 class StackedSoftActorCritic(TorchRLModule):
@@ -58,7 +58,7 @@ class StackedSoftActorCritic(TorchRLModule):
         Returns:
             `[S, N, 2 A]` float32.
         """
-        return _forward(self._policy_layout.layers(self.policies), observations)
+        return _perceptrons(self.policies, observations, self._policy_layout)
 
     def values(self, critics: Tensor, observations: Tensor, actions: Tensor) -> Tensor:
         """What every critic says of given actions.
@@ -74,7 +74,7 @@ class StackedSoftActorCritic(TorchRLModule):
         inputs = torch.cat([observations, actions], dim=-1)
         shape = (self.num_seeds, self.num_critics, *inputs.shape[1:])
         stacked = inputs.unsqueeze(1).expand(shape).reshape(-1, *inputs.shape[1:])
-        return _forward(self._critic_layout.layers(critics), stacked).view(*shape[:2], -1)
+        return _perceptrons(critics, stacked, self._critic_layout).view(*shape[:2], -1)
 
     def smallest_reward_value(self, values: Tensor) -> Tensor:
         """`[S, N]`; the smaller of the two reward critics, which counters overestimation, from `[S, K, N]`."""
@@ -104,8 +104,41 @@ def _initial_rows(layout: LayerLayout, generators: Sequence[torch.Generator], nu
     return rows.flatten(0, 1)
 
 
-def _forward(layers: list[Layer], inputs: Tensor) -> Tensor:
-    hidden = inputs
-    for weight, bias in layers[:-1]:
-        hidden = torch.baddbmm(bias, hidden, weight).relu_()
-    return torch.baddbmm(layers[-1].bias, hidden, layers[-1].weight)
+class _Perceptrons(torch.autograd.Function):
+    """G multilayer perceptrons with ReLU, their gradient written straight into one matrix.
+
+    Torch's own graph of the same layers has some twenty nodes and joins the gradients of weights and biases from parts.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, matrix: Tensor, inputs: Tensor, layout: LayerLayout) -> Tensor:
+        """`[G, N, outputs]` from parameters `[G, q]` and inputs `[G, N, inputs]`."""
+        *hidden, last = layout.layers(matrix)
+        entering = [inputs]
+        for weight, bias in hidden:
+            entering.append(torch.baddbmm(bias, entering[-1], weight).relu_())
+        ctx.save_for_backward(matrix, *entering)
+        ctx.layout = layout
+        return torch.baddbmm(last.bias, entering[-1], last.weight)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        """Gradients by the matrix and the inputs, where they are asked for."""
+        (delta,), (matrix, *entering) = grad_outputs, ctx.saved_tensors
+        by_matrix, by_inputs, _ = ctx.needs_input_grad
+        layers = ctx.layout.layers(matrix)
+        gradient = torch.empty_like(matrix) if by_matrix else None
+        parts = layers if gradient is None else ctx.layout.layers(gradient)
+        for index in reversed(range(len(layers))):
+            if gradient is not None:
+                torch.bmm(entering[index].transpose(1, 2), delta, out=parts[index].weight)
+                torch.sum(delta, dim=1, keepdim=True, out=parts[index].bias)
+            if index or by_inputs:
+                delta = torch.bmm(delta, layers[index].weight.transpose(1, 2))
+            if index:
+                torch.ops.aten.threshold_backward.grad_input(delta, entering[index], 0.0, grad_input=delta)
+        return gradient, delta if by_inputs else None, None
+
+
+def _perceptrons(matrix: Tensor, inputs: Tensor, layout: LayerLayout) -> Tensor:
+    return cast(Tensor, _Perceptrons.apply(matrix, inputs, layout))
