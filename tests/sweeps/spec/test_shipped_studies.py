@@ -18,6 +18,7 @@ from sweeps.spec.yaml_file import read_yaml
 FOLDER = Path(sweeps.__file__).parent / "studies"
 FILES = sorted(FOLDER.glob("*.yaml"))
 PRESETS = [file for file in FILES if scale_names(read_yaml(file))]
+OFF_POLICY = [file for file in PRESETS if file.stem.startswith("sac-")]
 VALIDATOR = jsonschema.Draft202012Validator(study_schema())
 
 
@@ -47,10 +48,11 @@ def test_the_studies_that_are_promised_are_there():
 def test_a_preset_of_the_papers_loads_and_plans_at_every_scale(file: Path, scale: str):
     spec = StudySpec.from_yaml(file, scale)
     assert spec.name == (file.stem if scale == "paper" else f"{file.stem}-{scale}")
-    assert spec.hyperparameters.preset == scale
-    plan = make_plan(spec, cores=2, speed=GivenRate(4_000.0))
+    ablation = file.stem == "sac-alam-ablation"  # ours, not OmniSafe's: `desk` whatever the budget
+    assert spec.hyperparameters.preset == ("desk" if ablation and scale == "paper" else scale)
+    plan = make_plan(spec, cores=2, speed=GivenRate(300.0 if file in OFF_POLICY else 4_000.0))
     assert plan.trials >= 2
-    assert plan.notes == ()
+    assert [note for note in plan.notes if not note.startswith("replay buffers take")] == []
     assert plan.cpu_s is not None
     if scale == "smoke":  # "does it run": minutes at the rate of one core
         assert plan.cpu_s < 300.0
