@@ -4,8 +4,8 @@
     python -m benchmarks.learning_curves o-0.jsonl … [--seeds 10] [--iterations 15] [--keep]
 
 PYTHON is the interpreter of OmniSafe's own environment. Settings are those of Table A.1 on SafetyPointCircle1-v0, with
-one environment and OmniSafe's window of 50 episodes for the multiplier. Writes results/learning_curves.json and a figure
-in docs/images. With `--keep` Lagsweep's curves are those that the result file holds, and nothing is trained.
+one environment and OmniSafe's window of 50 episodes for the multiplier. Writes results/learning_curves.json and a
+figure in docs/images. With `--keep` Lagsweep's curves are those that the result file holds, and nothing is trained.
 
 Agreement: at 100, 200 and 300 thousand steps the mean over the last three iterations is one number a seed, of each of
 return, cost and multiplier. Welch's t-test compares the two programs' seeds, which share nothing but their numbers;
