@@ -22,9 +22,9 @@ class IterationTimes(NamedTuple):
 class LagrangianAlgorithm(Algorithm):
     """An algorithm under cost limits, for S seeds.
 
-    Every result carries `seed_rows`: for each seed, in the order of the config, a dict of `seed`, `iteration`,
-    `env_steps` (of that seed), `metrics` (docs/metrics.md), `episode_returns` and `episode_costs` of the episodes that
-    finished in the iteration.
+    Every result carries `seed_rows`: for each configuration and seed, in the order of the config, a dict of `member`
+    (the configuration's place in a pack, else 0), `seed`, `iteration`, `env_steps` (of that seed), `metrics`
+    (docs/metrics.md), `episode_returns` and `episode_costs` of the episodes that finished in the iteration.
     """
 
     _seed_rows: list[dict[str, Any]]
@@ -46,7 +46,11 @@ class LagrangianAlgorithm(Algorithm):
     @override(Algorithm)
     def get_ctor_args_and_kwargs(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         # A checkpoint stands alone: the one that this run came from may be gone by the time it is loaded.
-        return (self._lagrangian.copy(copy_frozen=False).resume(None).get_state(),), {}
+        return (self._saved_config().copy(copy_frozen=False).resume(None).get_state(),), {}
+
+    def _saved_config(self) -> LagrangianConfig:
+        """The config of what a checkpoint holds."""
+        return self._lagrangian
 
     @override(Algorithm)
     def step(self) -> dict[str, Any]:
@@ -65,18 +69,20 @@ class LagrangianAlgorithm(Algorithm):
             "time/rollout_s": times.rollout_s,
             "time/update_s": times.update_s,
         }
-        iteration, rows = self.iteration + 1, []
-        for index, seed in enumerate(config.seed_list):
+        iteration, rows, size = self.iteration + 1, [], len(config.seed_list)
+        for index, seed in enumerate(config.run_seeds):
+            limits = dict(config.members[index // size].cost_limits)
             returns, costs = episodes.of_seed(index)
             of_seed = {key: float(values[index]) for key, values in by_key.items() if np.isfinite(values[index])}
             rows.append(
                 {
+                    "member": index // size,
                     "seed": seed,
                     "iteration": iteration,
                     "env_steps": iteration * config.parameters.steps_per_iteration,
-                    "metrics": {**_episode_metrics(returns, costs, config.cost_limits), **of_seed, **seconds},
+                    "metrics": {**_episode_metrics(returns, costs, limits), **of_seed, **seconds},
                     "episode_returns": returns.tolist(),
-                    "episode_costs": {name: costs[:, i].tolist() for i, name in enumerate(config.cost_limits)},
+                    "episode_costs": {name: costs[:, i].tolist() for i, name in enumerate(limits)},
                 }
             )
         return rows

@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import TypeAdapter
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
@@ -13,6 +13,18 @@ from algorithms.parameters import GradientAscent, MultiplierParameters
 from environments.tasks import find_task
 
 _MULTIPLIER = TypeAdapter[MultiplierParameters](MultiplierParameters)
+
+
+class Member(NamedTuple):
+    """One configuration of a pack.
+
+    Attributes:
+        multiplier_parameters: Its multiplier update and hyperparameters.
+        cost_limits: Cost name → limit.
+    """
+
+    multiplier_parameters: Any
+    cost_limits: Mapping[str, float]
 
 
 class LagrangianConfig(AlgorithmConfig):
@@ -27,6 +39,8 @@ class LagrangianConfig(AlgorithmConfig):
         env_path: Which environments: `auto`, `fast` or `general`.
         env_workers: Processes that step the environments of the general path; 0 for the env runner's own.
         resume_from: Checkpoint to continue from, or None.
+        packed: Configurations that train side by side (PPO only), or none: what `lagrangian` set is the only one.
+        resume_packed: Checkpoints of the packed configurations to continue from, one each, or none.
     """
 
     parameters: Any  # a subclass says which
@@ -39,6 +53,8 @@ class LagrangianConfig(AlgorithmConfig):
         self.env_path: Literal["auto", "fast", "general"] = "auto"
         self.env_workers = 0
         self.resume_from: str | None = None
+        self.packed: tuple[Member, ...] = ()
+        self.resume_packed: tuple[str, ...] = ()
         super().__init__(algo_class=algo_class)
         self.framework("torch")
         self.env_runners(num_env_runners=0, rollout_fragment_length="auto")
@@ -100,6 +116,16 @@ class LagrangianConfig(AlgorithmConfig):
         self.seed_list = chosen
         return self
 
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """The configurations that train side by side, at least one."""
+        return self.packed or (Member(self.multiplier_parameters, self.cost_limits),)
+
+    @property
+    def run_seeds(self) -> tuple[int, ...]:
+        """The seed of every run: those of the first configuration, of the second, and so on."""
+        return self.seed_list * len(self.members)
+
     def budget(self, *, env_steps: int) -> Self:
         """Sets the env steps per seed that the run is for.
 
@@ -146,7 +172,7 @@ class LagrangianConfig(AlgorithmConfig):
         Returns:
             This config.
         """
-        self.resume_from = path
+        self.resume_from, self.resume_packed = path, ()
         return self
 
     @override(AlgorithmConfig)
@@ -163,12 +189,12 @@ class LagrangianConfig(AlgorithmConfig):
         if not self.in_evaluation:  # RLlib derives a second config for evaluations, with settings of its own
             self._refuse_unread_settings()
 
-    def identity(self) -> dict[str, Any]:
-        """What a checkpoint must share with the run that continues it."""
-        update, names = self.multiplier_parameters.update, list(self.cost_limits)
-        return {"seeds": list(self.seed_list), "update": update, "costs": names}
+    def identity(self) -> list[dict[str, Any]]:
+        """What a checkpoint must share with the run that continues it, an entry a configuration."""
+        seeds = list(self.seed_list)
+        return [{"seeds": seeds, "update": each.update, "costs": list(limits)} for each, limits in self.members]
 
-    def check_continues(self, identity: dict[str, Any]) -> None:
+    def check_continues(self, identity: list[dict[str, Any]]) -> None:
         """Refuses a checkpoint of another run.
 
         Args:
@@ -185,7 +211,8 @@ class LagrangianConfig(AlgorithmConfig):
 
     def _multiplier_misfit(self) -> Misfit | None:
         horizon = None if self.env is None else find_task(str(self.env)).horizon
-        return find_multiplier_misfit(self.parameters, self.multiplier_parameters, len(self.cost_limits), horizon)
+        misfits = (find_multiplier_misfit(self.parameters, each, len(limits), horizon) for each, limits in self.members)
+        return next((misfit for misfit in misfits if misfit is not None), None)
 
     def _unread_settings(self) -> dict[str, tuple[Any, str]]:
         """Settings of RLlib's that nothing here reads: the value they must keep, and what to set instead."""

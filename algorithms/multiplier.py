@@ -3,6 +3,7 @@
 Axes: S seeds, m costs.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,44 @@ class Multipliers:
         self.state = _from_numpy(state["update"], self.state)
         self.cost = torch.from_numpy(np.array(state["cost"]))
         self._recent = [np.array(costs) for costs in state["recent"]]
+
+
+class PackedMultipliers:
+    """The multipliers of several configurations, each over its own seeds; runs count configuration by configuration.
+
+    Args:
+        members: One a configuration, of equally many seeds.
+    """
+
+    def __init__(self, members: Sequence[Multipliers]):
+        self._members = list(members)
+        self._num_seeds = len(self._members[0].value)
+
+    @property
+    def value(self) -> Tensor:
+        """`[S, m]` float32; λ of every run."""
+        return torch.cat([member.value for member in self._members])
+
+    def update(self, episodes: Episodes) -> None:
+        """Takes the episodes of an iteration and moves every λ; see `Multipliers.update`."""
+        for index, member in enumerate(self._members):
+            member.update(episodes.between(index * self._num_seeds, (index + 1) * self._num_seeds))
+
+    def terms(self) -> dict[str, Tensor]:
+        """What to log, each `[S, m]`, NaN where a configuration's update has no such term."""
+        terms = [member.terms() for member in self._members]
+        names = dict.fromkeys(name for of_member in terms for name in of_member)
+        nothing = torch.full_like(self._members[0].value, torch.nan)
+        return {name: torch.cat([of_member.get(name, nothing) for of_member in terms]) for name in names}
+
+    def get_state(self) -> list[dict[str, Any]]:
+        """Everything needed to continue exactly, an entry a configuration."""
+        return [member.get_state() for member in self._members]
+
+    def set_state(self, state: list[dict[str, Any]]) -> None:
+        """Continues from what `get_state` gave."""
+        for member, saved in zip(self._members, state, strict=True):
+            member.set_state(saved)
 
 
 def _to_numpy(state: Any) -> Any:

@@ -40,6 +40,11 @@ class Episodes:
         chosen = self.seed_index == index
         return self.returns[chosen], self.costs[chosen]
 
+    def between(self, first: int, end: int) -> "Episodes":
+        """The episodes of seeds `first` to `end` - 1, which count from 0 there."""
+        chosen = (self.seed_index >= first) & (self.seed_index < end)
+        return Episodes(self.seed_index[chosen] - first, self.returns[chosen], self.costs[chosen])
+
 
 @dataclass(frozen=True)
 class Rollout:

@@ -31,9 +31,9 @@ class SeedEnvRunner(EnvRunner, Checkpointable):
 
     def __init__(self, *, config: Any, **kwargs: Any):
         super().__init__(config=config, **kwargs)
-        # Of the algorithm's config: seed_list, parameters, cost_limits, env_path, env_workers.
+        # Of the algorithm's config: run_seeds, parameters, cost_limits, env_path, env_workers.
         self._settings = cast(Any, self.config)
-        self._seeds: list[int] = list(self._settings.seed_list)
+        self._seeds: list[int] = list(self._settings.run_seeds)
         workers, index = cast(int, self.config.num_env_runners), self.worker_index or 0
         samples = not workers or index > 0
         self._num_envs: int = self._settings.parameters.num_envs // max(workers, 1) if samples else 1

@@ -166,7 +166,7 @@ def drive(recorder: Recorder, searcher: ExecutionSearcher, concurrent: int, iter
             execution = trial.config[ASSIGNMENT].execution
             rows = rows_of(execution.trial, execution.seeds, done + 1)
             complete = done + 1 == iterations
-            report = dict(Report(rows=rows, complete=complete, done=complete, resumed_from=None))
+            report = dict(Report(rows=rows, complete=complete, done=complete, resumed_from=(None,), calibration=None))
             begin = time.perf_counter()
             recorder.on_trial_result(0, [], trial, report)
             spent["result"].append(time.perf_counter() - begin)

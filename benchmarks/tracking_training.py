@@ -53,7 +53,7 @@ class Worker:
 
     def __init__(self, folder: str) -> None:
         run = SPEC.resolve("pid", {})
-        self._algorithm = build_algorithm(Assignment(EXECUTION, run, folder, Cadence(seconds=math.inf)), None)
+        self._algorithm = build_algorithm(Assignment(EXECUTION, run, folder, Cadence(seconds=math.inf)))
 
     def iterate(self) -> list[ResultRow]:
         """Trains one iteration."""

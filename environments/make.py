@@ -24,7 +24,8 @@ def make_batch(
     Args:
         task: A task, or a name that `find_task` knows.
         num_envs: E ≥ 1, environments per seed; the batch has B = S · E.
-        seeds: The S seeds of the runs, each ≥ 0; what environment e of seed s sees depends on s and e alone.
+        seeds: The S seeds of the runs, each ≥ 0; what environment e of seed s sees depends on s and e alone, so that
+            runs of one seed see the same while they act the same.
         first_env: Index of the first environment of each seed, where several processes share them.
         cost_names: The m constraints: `cost`, the total cost of the task, or one of its kinds, such as `hazards`.
         path: `auto` takes the fast path where the task has one; `fast` insists on it; `general` takes the task's own
@@ -97,8 +98,6 @@ def _has_fast_path(env_id: str) -> bool:
 def _check_arguments(seeds: Sequence[int], cost_names: Sequence[str], num_workers: int) -> None:
     if len(seeds) == 0:
         raise ValueError("`len(seeds) >= 1` must hold, but got no seeds.")
-    if len(set(seeds)) != len(seeds):
-        raise ValueError(f"`seeds` must differ from each other, but got {list(seeds)}.")
     if len(cost_names) == 0 or len(set(cost_names)) != len(cost_names):
         raise ValueError(f"`cost_names` must name at least one cost, each once, but got {list(cost_names)}.")
     if num_workers < 0:

@@ -1,6 +1,9 @@
 """PPO-Lagrangian for S seeds: sample, update multipliers and networks, report a row a seed."""
 
+import functools
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
 from ray.exceptions import RayActorError
@@ -21,11 +24,20 @@ from algorithms.errors import LostEnvRunnerError
 from algorithms.lagrangian_algorithm import IterationTimes, LagrangianAlgorithm
 from algorithms.normalizer import merge
 from algorithms.ppo_lagrangian.config import PPOLagrangianConfig
+from algorithms.ppo_lagrangian.members import member_config, member_state, packed_state, saved_state
 from algorithms.rollout import Rollout, join
 
 
 class PPOLagrangian(LagrangianAlgorithm):
     """PPO under cost limits."""
+
+    _saved_member: int | None = None
+
+    @override(Algorithm)
+    def setup(self, config: Any) -> None:
+        super().setup(config)
+        if self._settings.resume_packed:
+            self.set_state(packed_state([saved_state(path) for path in self._settings.resume_packed]))
 
     @classmethod
     @override(Algorithm)
@@ -35,6 +47,25 @@ class PPOLagrangian(LagrangianAlgorithm):
     @property
     def _settings(self) -> PPOLagrangianConfig:
         return cast(PPOLagrangianConfig, self.config)
+
+    def member_savers(self) -> list[Callable[[Path], None]]:
+        """What writes a checkpoint of each configuration of a pack into a folder: as it alone would have written it.
+
+        All are of this moment, whenever they are called before the next iteration.
+        """
+        state = self.get_state()
+        return [functools.partial(self._save_member, state, member) for member in range(len(self._settings.members))]
+
+    def _save_member(self, state: dict[str, Any], member: int, folder: Path) -> None:
+        self._saved_member = member
+        self.save_to_path(str(folder), state=member_state(state, member, len(self._settings.members)))
+        self._saved_member = None
+
+    @override(LagrangianAlgorithm)
+    def _saved_config(self) -> PPOLagrangianConfig:
+        if self._saved_member is None:
+            return self._settings
+        return member_config(self._settings, self._saved_member)
 
     @override(Algorithm)
     def training_step(self) -> None:

@@ -1,5 +1,6 @@
 """`PPOLagrangianConfig`: RLlib's fluent configuration with what multipliers and seeds need."""
 
+from collections.abc import Sequence
 from typing import Any, Literal, Self
 
 from ray.rllib.algorithms.ppo import PPOConfig
@@ -7,7 +8,7 @@ from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from ray.rllib.utils.annotations import override
 
 from algorithms.env_runner import StackedEnvRunner
-from algorithms.lagrangian_config import LagrangianConfig
+from algorithms.lagrangian_config import LagrangianConfig, Member
 from algorithms.networks import StackedActorCritic
 from algorithms.parameters import PPOParameters
 
@@ -77,10 +78,41 @@ class PPOLagrangianConfig(LagrangianConfig, PPOConfig):
         self.gradient_path = gradient or self.gradient_path
         return self
 
+    def pack(self, members: Sequence[Member], resume_from: Sequence[str] = ()) -> Self:
+        """Trains several configurations side by side, each with all the seeds, in one process.
+
+        They may differ in their multiplier and in their limits; everything else is shared. What `lagrangian` sets no
+        longer counts.
+
+        Args:
+            members: The configurations; none unpacks.
+            resume_from: A checkpoint of each configuration to continue from, all of one iteration, or none. Each is
+                what `member_savers` or an unpacked algorithm of that configuration wrote.
+
+        Returns:
+            This config.
+
+        Raises:
+            ValueError: If they limit different costs, or checkpoints are given for some of them only.
+        """
+        names = [list(member.cost_limits) for member in members]
+        if any(other != names[0] for other in names):
+            raise ValueError(f"`members of a pack limit the same costs` must hold, but got {names}.")
+        if resume_from and len(resume_from) != len(members):
+            message = f"got {len(resume_from)} for {len(members)} members"
+            raise ValueError(f"`len(resume_from) == len(members)` must hold, but {message}.")
+        self.packed, self.resume_packed = tuple(members), tuple(resume_from)
+        if members:
+            self.multiplier_parameters, self.cost_limits = (
+                members[0].multiplier_parameters,
+                dict(members[0].cost_limits),
+            )
+        return self
+
     @override(PPOConfig)
     def get_default_rl_module_spec(self) -> RLModuleSpec:
         model_config = {
-            "seeds": list(self.seed_list),
+            "seeds": list(self.run_seeds),
             "num_costs": len(self.cost_limits),
             "hidden_sizes": self.parameters.hidden_sizes,
         }

@@ -16,7 +16,7 @@ from algorithms.adam import StackedAdam
 from algorithms.errors import NonFiniteError
 from algorithms.functional.surrogate import gaussian_entropy
 from algorithms.lagrangian_algorithm import cost_key
-from algorithms.multiplier import Multipliers
+from algorithms.multiplier import Multipliers, PackedMultipliers
 from algorithms.networks import StackedActorCritic
 from algorithms.ppo_lagrangian.batch import TrainBatch, chunked_outputs, train_batch
 from algorithms.ppo_lagrangian.config import PPOLagrangianConfig
@@ -45,11 +45,14 @@ class PPOLagrangianLearner(TorchLearner):
         config = self._settings
         self._networks = self._stacked_networks()
         self._parameters = config.parameters
-        self._multipliers = Multipliers(
-            config.multiplier_parameters, config.cost_limits, len(config.seed_list), self._parameters.cost_window
+        self._multipliers = PackedMultipliers(
+            [
+                Multipliers(parameters, dict(limits), len(config.seed_list), self._parameters.cost_window)
+                for parameters, limits in config.members
+            ]
         )
-        self._objective = Objective(self._parameters, len(config.seed_list), len(config.cost_limits))
-        entropy = [np.random.SeedSequence(seed, spawn_key=(_SHUFFLE_STREAM,)) for seed in config.seed_list]
+        self._objective = Objective(self._parameters, len(config.run_seeds), len(config.cost_limits))
+        entropy = [np.random.SeedSequence(seed, spawn_key=(_SHUFFLE_STREAM,)) for seed in config.run_seeds]
         self._generators = [torch.Generator().manual_seed(int(e.generate_state(1, np.uint64)[0])) for e in entropy]
         self._iteration = 0
         lrs = [self._parameters.actor_lr] + [self._parameters.critic_lr] * (self._networks.num_networks - 1)
@@ -188,7 +191,7 @@ class PPOLagrangianLearner(TorchLearner):
         rows = self._networks.matrix.view(self._networks.num_seeds, -1)
         finite = torch.isfinite(losses_).all(0) & torch.isfinite(rows).all(1).cpu()
         if not finite.all():
-            seeds = [self._settings.seed_list[int(index)] for index in (~finite).nonzero()]
+            seeds = [self._settings.run_seeds[int(index)] for index in (~finite).nonzero()]
             raise NonFiniteError(
                 f"the losses or parameters of seeds {seeds} are not finite after iteration {self._iteration}; "
                 "lower actor_lr, critic_lr or grad_clip, or check the task's rewards and costs"

@@ -72,11 +72,11 @@ class Objective:
             return difference_advantages(reward, costs, multiplier)
         return penalized_advantages(reward, costs, multiplier, cost_scale=self.scale.cost_scale.to(multiplier))
 
-    def get_state(self) -> list[Any]:
-        """Everything needed to continue exactly, as NumPy arrays."""
-        return [field.numpy().copy() for field in self.scale]
+    def get_state(self) -> tuple[Any, ...]:
+        """Everything needed to continue exactly, as NumPy arrays with an entry a seed."""
+        return tuple(field.numpy().copy() for field in self.scale)
 
-    def set_state(self, state: list[Any]) -> None:
+    def set_state(self, state: tuple[Any, ...]) -> None:
         """Continues from what `get_state` gave."""
         self.scale = ScaleState(*(torch.from_numpy(np.array(field)) for field in state))
 

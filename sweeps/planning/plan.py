@@ -53,7 +53,7 @@ class Plan:
         trials: Trials of all arms.
         env_steps: Env steps of all trials and seeds.
         cores: Cores that it is planned for.
-        concurrent: Trials at once on them.
+        concurrent: Processes at once on them: trials, or packs of trials.
         speed: Where the durations come from, or None without them.
         cpu_s: Core seconds in all, or None.
         duration_s: Expected seconds until the last trial ends, or None.
@@ -114,7 +114,8 @@ def make_plan(
     }
     every_second = None if speed is None else [second for of_arm in seconds.values() for second in of_arm or ()]
     trials = sum(len(of_arm) for of_arm in runs.values())
-    concurrent = max(1, min(trials, int(cores / cpus_per_trial), max_concurrent or trials))
+    size = spec.pack or 1
+    concurrent = max(1, min(math.ceil(trials / size), int(cores / cpus_per_trial), max_concurrent or trials))
     arms = tuple(_plan_arm(spec, name, runs[name], seconds[name]) for name in spec.arms)
     return Plan(
         study=spec.name,
@@ -132,7 +133,7 @@ def make_plan(
         cpu_s=None if every_second is None else sum(every_second),
         duration_s=None
         if speed is None or every_second is None
-        else speed.start_s + makespan(every_second, concurrent),
+        else speed.start_s + makespan(_packed(every_second, size), concurrent),
         notes=tuple(_notes(spec, runs, probe)),
     )
 
@@ -174,6 +175,11 @@ def makespan(seconds: Sequence[float], slots: int) -> float:
     for second in seconds:
         heapq.heapreplace(free, free[0] + second)
     return max(free)
+
+
+def _packed(seconds: Sequence[float], size: int) -> list[float]:
+    """Seconds of packs of so many trials, which train one after the other in one process."""
+    return [sum(seconds[start : start + size]) for start in range(0, len(seconds), size)]
 
 
 def _plan_arm(spec: StudySpec, name: str, runs: list[RunSpec], seconds: list[float] | None) -> ArmPlan:
@@ -287,6 +293,8 @@ def _notes(spec: StudySpec, runs: dict[str, list[RunSpec]], probe: Probe) -> lis
     over = max(trained_steps(run) - run.env_steps for run in every_run)
     if over:
         notes.append(f"whole iterations are run: up to {over:,} env steps more than env_steps")
+    if spec.pack is not None:
+        notes.append(f"up to {spec.pack} trials train in one process")
     horizon, shortest = find_task(spec.task).horizon, min(run.env_steps // run.parameters.num_envs for run in every_run)
     if horizon is not None and shortest < horizon:
         notes.append(f"an environment makes {shortest:,} steps, less than an episode of {horizon:,}: perhaps no return")

@@ -138,6 +138,12 @@ class CheckpointStore:
         names = self._names()
         return self._place.where(names[0]) if names else None
 
+    def newest_iteration(self) -> int:
+        """The iteration of the newest checkpoint, 0 without one."""
+        names = self._names()
+        match = _FOLDER.fullmatch(names[0]) if names else None
+        return 0 if match is None else int(match[2])
+
     def load(self) -> Checkpoint | None:
         """Opens the newest checkpoint that is whole; `release` frees it.
 

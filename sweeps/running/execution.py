@@ -7,7 +7,7 @@ so that a warm worker (`reuse_actors`) takes over its next trial the same way as
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
@@ -18,7 +18,7 @@ from algorithms.errors import NonFiniteError
 from environments.tasks import Path as EnvPath
 from sweeps.records import Execution, ResultRow
 from sweeps.running.algorithm_config import algorithm_config
-from sweeps.running.checkpoints import Cadence, CheckpointStore
+from sweeps.running.checkpoints import Cadence, Checkpoint, CheckpointStore, DamagedCheckpointError
 from sweeps.running.worker_log import attached_to_errors
 from sweeps.spec import RunSpec
 
@@ -26,9 +26,25 @@ if TYPE_CHECKING:
     from ray.rllib.algorithms import Algorithm
 
     from algorithms.lagrangian_algorithm import LagrangianAlgorithm
+    from algorithms.ppo_lagrangian import PPOLagrangian, PPOLagrangianConfig
 
 ASSIGNMENT = "assignment"
 """Key of the `Assignment` in Tune's config."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One trial's part of what a worker is asked to do.
+
+    Attributes:
+        execution: Which seeds of which trial, and which attempt.
+        run: What to train.
+        checkpoints: Folder or URL of the trial's checkpoints.
+    """
+
+    execution: Execution
+    run: RunSpec
+    checkpoints: str
 
 
 @dataclass(frozen=True)
@@ -42,6 +58,8 @@ class Assignment:
         cadence: When to take one.
         env_path: Which environments: `auto`, `fast` or `general`.
         gpus: Share of a GPU that the networks live on; 0 keeps them on the CPU.
+        packed: Further trials that train in the same process: with the same seeds, from the same iteration, and with
+            runs that differ from `run` in multiplier and limits only.
     """
 
     execution: Execution
@@ -50,17 +68,23 @@ class Assignment:
     cadence: Cadence
     env_path: EnvPath = "auto"
     gpus: float = 0.0
+    packed: tuple[Job, ...] = ()
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """Every trial's part."""
+        return (Job(self.execution, self.run, self.checkpoints), *self.packed)
 
 
 class Report(TypedDict):
     """What a worker tells the driver after an iteration; a Tune result.
 
     Attributes:
-        rows: Rows of the iteration, one a seed. The first report of an attempt that continues from a checkpoint also
-            holds the rows of the checkpoint's iteration, which may never have reached the driver.
+        rows: Rows of the iteration, one a seed of each trial. The first report of an attempt that continues from a
+            checkpoint also holds the rows of the checkpoint's iteration, which may never have reached the driver.
         complete: Whether every seed has used its budget.
         done: The same, as Tune's word for "stop this".
-        resumed_from: Path or URL of the checkpoint that this attempt started from, or None.
+        resumed_from: For each trial the path or URL of the checkpoint that this attempt started from, or None.
         calibration: Arrays of a `CalibrationRecord`, by name, from the training of a multiplier network that has just
             used its budget; else None.
     """
@@ -68,18 +92,18 @@ class Report(TypedDict):
     rows: list[ResultRow]
     complete: bool
     done: bool
-    resumed_from: str | None
+    resumed_from: tuple[str | None, ...]
     calibration: dict[str, Any] | None
 
 
 class ExecutionTrainable(Trainable):
-    """Trains the seeds of one trial together; a worker serves one execution after the other."""
+    """Trains the seeds of one trial or of a pack of trials together; a worker serves one assignment after the other."""
 
     _assignment: Assignment
-    _store: CheckpointStore
+    _stores: list[CheckpointStore]
     _algorithm: "Algorithm | None"
     _unsaved: list[ResultRow]
-    _resumed_from: str | None
+    _resumed_from: tuple[str | None, ...]
 
     def setup(self, config: dict[str, Any]) -> None:
         """Takes the worker's first execution."""
@@ -99,7 +123,7 @@ class ExecutionTrainable(Trainable):
         """Trains one iteration.
 
         Returns:
-            The rows, one a seed.
+            The rows, one a seed of each trial.
 
         Raises:
             NonFiniteError: If a loss, a parameter or a metric is not finite; names the seed.
@@ -114,24 +138,32 @@ class ExecutionTrainable(Trainable):
 
     def _accept(self, assignment: Assignment) -> None:
         self._assignment = assignment
-        self._store = CheckpointStore(assignment.checkpoints, assignment.execution.seeds)
+        self._stores = [CheckpointStore(job.checkpoints, job.execution.seeds) for job in assignment.jobs]
         self._algorithm = None
         self._unsaved = []
-        self._resumed_from = None
+        self._resumed_from = (None,) * len(self._stores)
         self._saved_at = time.monotonic()
         self._saved_steps = 0
 
     def _build(self) -> list[ResultRow]:
-        """Builds the algorithm from the newest good checkpoint and returns the rows that lie in it."""
-        checkpoint = self._store.load()
-        rows = [] if checkpoint is None else list(checkpoint.rows)
-        self._resumed_from = None if checkpoint is None else checkpoint.location
+        """Builds the algorithm from the newest good checkpoints and returns the rows that lie in them."""
+        try:
+            return self._build_from([store.load() for store in self._stores])
+        finally:
+            for store in self._stores:
+                store.release()
+
+    def _build_from(self, checkpoints: list[Checkpoint | None]) -> list[ResultRow]:
+        found = [checkpoint for checkpoint in checkpoints if checkpoint is not None]
+        iterations = {0 if checkpoint is None else checkpoint.iteration for checkpoint in checkpoints}
+        if len(iterations) > 1:  # one was damaged; each trial goes on alone
+            raise DamagedCheckpointError(f"the trials of a pack stand at different iterations {sorted(iterations)}")
+        rows = [row for checkpoint in found for row in checkpoint.rows]
+        self._resumed_from = tuple(None if each is None else each.location for each in checkpoints)
         if not (rows and self._is_complete(rows)):
-            source = None if checkpoint is None else checkpoint.algorithm
-            self._algorithm = build_algorithm(self._assignment, source, self._storage)
+            self._algorithm = build_algorithm(self._assignment, [each.algorithm for each in found], self._storage)
             self._saved_at = time.monotonic()
             self._saved_steps = rows[0].env_steps if rows else 0
-        self._store.release()
         return rows
 
     def _train(self) -> list[ResultRow]:
@@ -139,7 +171,8 @@ class ExecutionTrainable(Trainable):
         self._unsaved = []  # an iteration that fails leaves nothing worth a checkpoint
         result = self._algorithm.train()
         now = time.time()
-        rows = [result_row(self._assignment.execution, row, now) for row in result["seed_rows"]]
+        jobs = self._assignment.jobs
+        rows = [result_row(jobs[row["member"]].execution, row, now) for row in result["seed_rows"]]
         self._unsaved = rows
         unsaved = rows[0].env_steps - self._saved_steps
         if self._is_complete(rows) or self._assignment.cadence.is_due(unsaved, time.monotonic() - self._saved_at):
@@ -147,14 +180,20 @@ class ExecutionTrainable(Trainable):
         return rows
 
     def _save(self) -> None:
-        self._store.save(self._assignment.execution.attempt, self._unsaved, self._write_algorithm)
+        for job, store, write in zip(self._assignment.jobs, self._stores, self._writers(), strict=True):
+            rows = [row for row in self._unsaved if row.trial == job.execution.trial]
+            store.save(job.execution.attempt, rows, write)
         self._saved_steps = self._unsaved[0].env_steps
         self._unsaved = []
         self._saved_at = time.monotonic()
 
-    def _write_algorithm(self, folder: Path) -> None:
-        assert self._algorithm is not None
-        self._algorithm.save_to_path(str(folder))
+    def _writers(self) -> list[Callable[[Path], object]]:
+        """What writes each trial's part of the algorithm into a folder; each goes on alone from its own."""
+        algorithm = self._algorithm
+        assert algorithm is not None
+        if self._assignment.packed:
+            return [*cast("PPOLagrangian", algorithm).member_savers()]
+        return [lambda folder: algorithm.save_to_path(str(folder))]
 
     def _release(self) -> None:
         if self._algorithm is None:
@@ -168,7 +207,7 @@ class ExecutionTrainable(Trainable):
         return all(row.env_steps >= self._assignment.run.env_steps for row in rows)
 
     def _report(self, rows: list[ResultRow]) -> Report:
-        seeds = len(self._assignment.execution.seeds)
+        seeds = len(self._assignment.execution.seeds) * len(self._assignment.jobs)
         complete = self._is_complete(rows[-seeds:])
         trained = self._algorithm if complete else None
         calibration = None if trained is None else cast("LagrangianAlgorithm", trained).calibration()
@@ -177,19 +216,27 @@ class ExecutionTrainable(Trainable):
         )
 
 
-def build_algorithm(assignment: Assignment, source: Path | None, storage: Any = None) -> "Algorithm":
-    """Builds the algorithm of a run.
+def build_algorithm(assignment: Assignment, sources: Sequence[Path] = (), storage: Any = None) -> "Algorithm":
+    """Builds the algorithm of a run, or of a pack of runs.
 
     Args:
         assignment: What to train.
-        source: Folder that the algorithm wrote, to continue from, or None.
+        sources: For each trial the folder that the algorithm wrote, to continue from; or none.
         storage: Tune's storage of the trial, so that the algorithm's folder lies there and not in the home folder.
 
     Returns:
-        The algorithm, at the iteration at which `source` was written.
+        The algorithm, at the iteration at which `sources` were written.
     """
     config = algorithm_config(assignment.run, assignment.execution.seeds, assignment.env_path)
-    config.learners(num_gpus_per_learner=assignment.gpus).resume(None if source is None else str(source))
+    config.learners(num_gpus_per_learner=assignment.gpus)
+    paths = [str(source) for source in sources]
+    if assignment.packed:
+        from algorithms.lagrangian_config import Member  # RLlib takes seconds to import
+
+        members = [Member(job.run.lagrangian, job.run.cost_limits) for job in assignment.jobs]
+        cast("PPOLagrangianConfig", config).pack(members, paths)
+    else:
+        config.resume(paths[0] if paths else None)
     return cast("type[Algorithm]", config.algo_class)(config=config, storage=storage)
 
 

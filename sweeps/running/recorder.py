@@ -17,8 +17,9 @@ from sweeps.history import History
 from sweeps.ledger import SeedProgress, StaleWriterError, Writer
 from sweeps.records import Execution, ResultRow, State, Trial
 from sweeps.running.budget import BudgetWatch, Failures
-from sweeps.running.execution import ASSIGNMENT, Assignment
-from sweeps.running.failures import failure_of
+from sweeps.running.execution import ASSIGNMENT, Assignment, Job
+from sweeps.running.failures import Failure, failure_of
+from sweeps.running.packs import PACK_FAILED
 from sweeps.running.progress import Progress
 from sweeps.running.rungs import Rungs
 from sweeps.running.stopping import Stop
@@ -29,7 +30,6 @@ logger = logging.getLogger(__name__)
 
 INTERRUPTED = "interrupted"
 WORKER_LOST = "worker lost"
-
 MAX_LOST = 3
 """How often a trial goes on after it lost its worker; a trial that kills its own machines fails in the end."""
 
@@ -89,6 +89,7 @@ class Recorder(Callback):
         self._history = history
         self._progress = progress
         self._started: dict[int, Execution] = {}
+        self._hopeless: dict[int, str] = {}
         self._spec = spec
         self._rungs = Rungs(spec, writer)
         self._failures = Failures()
@@ -106,60 +107,72 @@ class Recorder(Callback):
 
     @_keeps_errors
     def on_trial_start(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
-        """A worker has taken an execution."""
-        execution = assignment_of(trial).execution
-        self._writer.start(execution)
-        self._started[execution.id] = execution
-        self.stop.running.add(execution.id)
-        record = self._record(execution)
-        self._tracker.trial_started(record)
-        self._progress.trial_started(record)
+        """A worker has taken an execution, or a pack of them."""
+        for job in assignment_of(trial).jobs:
+            execution = job.execution
+            self._writer.start(execution)
+            self._started[execution.id] = execution
+            self.stop.running.add(execution.id)
+            record = self._record(execution)
+            self._tracker.trial_started(record)
+            self._progress.trial_started(record)
 
     @_keeps_errors
     def on_trial_result(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, result: dict[str, Any], **info: Any
     ) -> None:
         """An execution reports an iteration; the spool has its rows before the ledger counts them."""
-        execution = assignment_of(trial).execution
+        assignment = assignment_of(trial)
         rows: Sequence[ResultRow] = result.pop("rows")  # Tune keeps every trial's last result for ever
-        self._note_start(execution, result.pop("resumed_from"))
+        resumed_from: Sequence[str | None] = result.pop("resumed_from")
         calibration = result.pop("calibration")
         if calibration is not None:
+            execution = assignment.execution
             write_record(self._tracker.folder, execution.trial, execution.attempt, calibration)
-        new = self._history.add(rows)
-        if new:
-            self._tracker.rows(new)
-        summaries = self._summaries(execution)
-        self._writer.progress(execution, _progress_of(summaries))
-        self._progress.trial_reported(execution.trial, new, summaries)
-        self._stop_if_hopeless(trial, assignment_of(trial), summaries)
+        doomed = dict(self._hopeless)  # they end with this iteration, as Tune ends its trials
+        for job, start in zip(assignment.jobs, resumed_from, strict=True):
+            if job.execution.id in self._started:  # else it was stopped, and its pack trains on
+                self._note_start(job.execution, start)
+                self._take(job, [row for row in rows if row.trial == job.execution.trial])
+                if job.execution.id in doomed:
+                    self._end(job.execution)
+                    self._finish(job, None if result["complete"] else doomed[job.execution.id])
+        if all(job.execution.id in self._hopeless for job in assignment.jobs if job.execution.id in self._started):
+            self.stop.pruned.add(trial.trial_id)  # Tune asks before its next iteration is recorded
 
     @_keeps_errors
     def on_trial_complete(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
         """An execution has ended without an error: it is complete, or the driver was asked to end."""
-        assignment = assignment_of(trial)
-        execution = assignment.execution
-        if not self._end(execution):
-            return  # it was handed out and never started; it will be handed out again
-        reason = self.stop.pruned.pop(trial.trial_id, None)
+        self.stop.pruned.discard(trial.trial_id)
         complete = trial.last_result.get("complete", False)
-        if not complete and reason is None:
-            self._writer.release(execution, INTERRUPTED)
-            self._progress.trial_stopped(execution.trial, INTERRUPTED)
-            return
-        self._finish(assignment, None if complete else reason)
-        self._failures.add_complete()
+        for job in assignment_of(trial).jobs:
+            reason = self._hopeless.get(job.execution.id)
+            if not self._end(job.execution):
+                continue  # it was handed out and never started, and will be handed out again; or it was stopped before
+            if complete or reason is not None:
+                self._finish(job, None if complete else reason)
+            else:
+                self._writer.release(job.execution, INTERRUPTED)
+                self._progress.trial_stopped(job.execution.trial, INTERRUPTED)
 
     @_keeps_errors
     def on_trial_error(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
         """An execution has failed; one whose worker was lost goes on elsewhere from its last checkpoint."""
-        execution = assignment_of(trial).execution
-        self._end(execution)
-        failure = failure_of(trial)
+        failure, jobs = failure_of(trial), assignment_of(trial).jobs
+        started = any(job.execution.id in self._started for job in jobs)
+        for job in jobs:
+            if self._end(job.execution) or not started:  # else it was stopped before
+                self._fail(job.execution, failure, packed=len(jobs) > 1)
+
+    def _fail(self, execution: Execution, failure: Failure, *, packed: bool) -> None:
         self._tracker.attempt_failed(execution.trial, execution.attempt, failure.log)
         if failure.worker_lost and self._times_lost(execution) < MAX_LOST:
             self._writer.release(execution, f"{WORKER_LOST}: {failure.cause}")
             self._progress.trial_stopped(execution.trial, f"lost its worker and goes on ({failure.cause})")
+            return
+        if packed:
+            self._writer.release(execution, f"{PACK_FAILED}: {failure.cause}")
+            self._progress.trial_stopped(execution.trial, f"goes on alone ({failure.cause})")
             return
         self._writer.fail(execution, failure.cause)
         self._close_trial(execution)
@@ -198,32 +211,42 @@ class Recorder(Callback):
     def _end(self, execution: Execution) -> bool:
         """Forgets an execution; whether it had started."""
         self.stop.running.discard(execution.id)
+        self._hopeless.pop(execution.id, None)
         return self._started.pop(execution.id, None) is not None
 
     def _times_lost(self, execution: Execution) -> int:
         attempts = self._writer.ledger.executions(self._writer.study, trial=execution.trial)
         return sum((failure or "").startswith(WORKER_LOST) for _, _, failure in attempts)
 
-    def _stop_if_hopeless(self, trial: TuneTrial, assignment: Assignment, summaries: Mapping[int, SeedSummary]) -> None:
-        reason = self._rungs.reason_to_stop(assignment, summaries)
+    def _take(self, job: Job, rows: Sequence[ResultRow]) -> None:
+        """Records what a trial reports, and whether it is without hope."""
+        execution = job.execution
+        new = self._history.add(rows)
+        if new:
+            self._tracker.rows(new)
+        summaries = self._summaries(execution)
+        self._writer.progress(execution, _progress_of(summaries))
+        self._progress.trial_reported(execution.trial, new, summaries)
+        reason = self._rungs.reason_to_stop(job, summaries)
         if reason is not None:
-            self.stop.pruned[trial.trial_id] = reason  # Tune asks before its next iteration is recorded
+            self._hopeless[execution.id] = reason
 
-    def _finish(self, assignment: Assignment, pruned: str | None) -> None:
-        execution = assignment.execution
+    def _finish(self, job: Job, pruned: str | None) -> None:
+        execution = job.execution
+        self._failures.add_complete()
         record = self._record(execution)
         summaries = {run.seed: self._history.summarize(execution.trial, run.seed) for run in record.seed_runs}
         silent = [seed for seed in execution.seeds if summaries[seed].mean_return is None]
         if silent:
-            steps = assignment.run.env_steps
+            steps = job.run.env_steps
             self._writer.fail(execution, f"no episode of seed {silent[0]} ended within {steps} env steps")
         elif any(run.state is not State.COMPLETE for run in record.seed_runs if run.seed not in execution.seeds):
-            done = self._measured(execution, summaries, assignment.run.cost_limits)
+            done = self._measured(execution, summaries, job.run.cost_limits)
             self._writer.complete_seeds(execution, done)
             self._progress.trial_paused(execution.trial)
             return
         else:
-            self._complete(execution, summaries, assignment.run.cost_limits, pruned)
+            self._complete(execution, summaries, job.run.cost_limits, pruned)
         self._close_trial(execution)
 
     def _complete(

@@ -22,7 +22,7 @@ from sweeps.analysis.statistics import t_interval
 from sweeps.analysis.summary import SeedSummary
 from sweeps.ledger import Writer
 from sweeps.records import Interval, State, Trial
-from sweeps.running.execution import Assignment
+from sweeps.running.execution import Job
 from sweeps.spec import StudySpec
 from sweeps.spec.limits import Stopping
 
@@ -89,32 +89,30 @@ class Rungs:
         self._writer = writer
         self._passed: dict[int, set[str]] = {}
 
-    def reason_to_stop(self, assignment: Assignment, summaries: Mapping[int, SeedSummary]) -> str | None:
+    def reason_to_stop(self, job: Job, summaries: Mapping[int, SeedSummary]) -> str | None:
         """Why to stop a trial that has just reported, or None; between rungs there is no reason.
 
         Args:
-            assignment: What it trains.
+            job: What it trains.
             summaries: Seed → where it stands.
         """
-        stopping, trial = self._spec.stopping, assignment.execution.trial
+        stopping, trial = self._spec.stopping, job.execution.trial
         if stopping is None or any(summary.mean_return is None for summary in summaries.values()):
             return None
-        share = min(summary.env_steps for summary in summaries.values()) / assignment.run.env_steps
+        share = min(summary.env_steps for summary in summaries.values()) / job.run.env_steps
         reached = [rung for rung in stopping.rungs if rung <= share < 1.0]
         if not reached or _key(reached[-1]) in self._passed_by(trial):
             return None
-        return self._decide(stopping, reached[-1], assignment, summaries)
+        return self._decide(stopping, reached[-1], job, summaries)
 
-    def _decide(
-        self, stopping: Stopping, rung: float, assignment: Assignment, summaries: Mapping[int, SeedSummary]
-    ) -> str | None:
+    def _decide(self, stopping: Stopping, rung: float, job: Job, summaries: Mapping[int, SeedSummary]) -> str | None:
         trials = {trial.number: trial for trial in self._writer.ledger.trials(self._writer.study)}
-        number = assignment.execution.trial
+        number = job.execution.trial
         self._passed_by(number).add(_key(rung))
         self._writer.pass_rung(number, _key(rung), {seed: _reached(summary) for seed, summary in summaries.items()})
         if trials[number].retest_of is not None:
             return None  # it is there to be measured
-        own = _standing([_reached(summary) for summary in summaries.values()], assignment.run.cost_limits)
+        own = _standing([_reached(summary) for summary in summaries.values()], job.run.cost_limits)
         others = [self._standing(trial, rung) for trial in trials.values() if trial.number != number]
         return reason_to_stop(stopping, rung, own, [standing for standing in others if standing is not None])
 

@@ -9,7 +9,8 @@ from environments.tasks import Path as EnvPath
 from sweeps.ledger import Writer
 from sweeps.records import Execution, State, Trial
 from sweeps.running.checkpoints import Cadence, CheckpointStore, trial_folder
-from sweeps.running.execution import ASSIGNMENT, Assignment
+from sweeps.running.execution import ASSIGNMENT, Assignment, Job
+from sweeps.running.packs import Packs
 from sweeps.running.stopping import Stop
 from sweeps.running.suggestions import next_suggestion
 from sweeps.spec import StudySpec
@@ -52,8 +53,9 @@ class ExecutionSearcher(Searcher):
         self._stop = stop
         self._env_path: EnvPath = env_path
         self._gpus = gpus
-        self._live: dict[str, Execution] = {}
+        self._live: dict[str, list[Execution]] = {}
         self._suggests = suggests(spec)
+        self._packs = Packs(spec, writer, checkpoints)
 
     def suggest(self, trial_id: str) -> Mapping[str, Any] | str | None:  # pyright: ignore[reportIncompatibleMethodOverride] - Ray's annotation leaves out its own FINISHED
         """The next execution.
@@ -72,12 +74,20 @@ class ExecutionSearcher(Searcher):
         trial = self._next_trial()
         if trial is None:
             return None if self._live else Searcher.FINISHED
-        seeds = trial.next_seeds
-        folder = trial_folder(self._checkpoints, trial.number)
-        execution = self._writer.ask(trial.number, seeds, CheckpointStore(folder, seeds).newest())
-        self._live[trial_id] = execution
-        run = self._spec.resolve(trial.arm, trial.params)
-        return {ASSIGNMENT: Assignment(execution, run, folder, self._cadence, self._env_path, self._gpus)}
+        others = self._within_budget(trial, self._packs.companions(trial, without=self._running()))
+        first, *packed = [self._job(each) for each in (trial, *others)]
+        self._live[trial_id] = [job.execution for job in (first, *packed)]
+        return {
+            ASSIGNMENT: Assignment(
+                first.execution,
+                first.run,
+                first.checkpoints,
+                self._cadence,
+                self._env_path,
+                self._gpus,
+                packed=tuple(packed),
+            )
+        }
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Frees the execution's place; what became of it is the recorder's to write.
@@ -103,11 +113,36 @@ class ExecutionSearcher(Searcher):
             checkpoint_path: Where Tune would have it.
         """
 
+    def _job(self, trial: Trial) -> Job:
+        seeds, folder = trial.next_seeds, trial_folder(self._checkpoints, trial.number)
+        execution = self._writer.ask(trial.number, seeds, CheckpointStore(folder, seeds).newest())
+        return Job(execution, self._spec.resolve(trial.arm, trial.params), folder)
+
+    def _running(self) -> list[int]:
+        return [execution.trial for executions in self._live.values() for execution in executions]
+
+    def _started(self) -> set[int]:
+        """Trials that have started or are handed out."""
+        times = self._writer.ledger.execution_times(self._writer.study)
+        return {trial for trial, _, _ in times} | set(self._running())
+
+    def _within_budget(self, first: Trial, others: list[Trial]) -> list[Trial]:
+        """Those of a pack that may start beside its first trial."""
+        most = None if self._spec.budget is None else self._spec.budget.trials
+        if most is None or not others:
+            return others
+        started, allowed = self._started() | {first.number}, list[Trial]()
+        for trial in others:
+            if trial.number in started or len(started) < most:
+                started.add(trial.number)
+                allowed.append(trial)
+        return allowed
+
     def _next_trial(self) -> Trial | None:
-        running = [execution.trial for execution in self._live.values()]
+        running = self._running()
         most = None if self._spec.budget is None else self._spec.budget.trials
         if most is not None:
-            started = {trial for trial, _, _ in self._writer.ledger.execution_times(self._writer.study)} | set(running)
+            started = self._started()
             if len(started) >= most:
                 return self._interrupted_trial(started - set(running))
         waiting = self._writer.ledger.next_waiting(self._writer.study, without=running)

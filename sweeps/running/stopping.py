@@ -16,14 +16,14 @@ class Stop:
         failed: Whether the driver itself has failed: everything ends at once.
         running: Ids of the executions that train.
         reason: Why the driver ends by itself, or None: somebody asked it to.
-        pruned: Tune's id of a trial → why it ends there for good.
+        pruned: Tune's ids of trials that end for good, since all that they train is without hope.
     """
 
     requested: bool = False
     failed: bool = False
     running: set[int] = field(default_factory=set)
     reason: str | None = None
-    pruned: dict[str, str] = field(default_factory=dict)
+    pruned: set[str] = field(default_factory=set)
 
 
 class StopWhenAsked(Stopper):

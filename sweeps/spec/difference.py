@@ -6,7 +6,7 @@ from typing import Any
 from sweeps.spec.search import GridSearch
 from sweeps.spec.study import Arm, StudySpec
 
-_GROWING = ("env_steps", "seeds", "arms", "budget")
+_GROWING = ("env_steps", "seeds", "arms", "budget", "pack")
 
 
 def differences(old: StudySpec, new: StudySpec) -> list[str]:

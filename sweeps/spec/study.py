@@ -22,6 +22,7 @@ from sweeps.spec.frozen import FrozenDict
 from sweeps.spec.limits import Budget, Retest, Stopping
 from sweeps.spec.model import SpecModel
 from sweeps.spec.objectives import Aggregate, CostBound, Direction, Objective
+from sweeps.spec.pack import check_pack
 from sweeps.spec.presets import HYPERPARAMETERS, Hyperparameters, of_algorithm
 from sweeps.spec.run import COST_LIMIT, AlgorithmName, Arm, CostLimit, Count, RunSpec
 from sweeps.spec.scales import scaled
@@ -67,6 +68,9 @@ class StudySpec(SpecModel):
     stopping: Stopping | None = Field(default=None, description="when trials and seeds are stopped early")
     budget: Budget | None = Field(default=None, description="when the study ends")
     retest: Retest | None = Field(default=None, description="run the best trials again on fresh seeds")
+    pack: Annotated[StrictInt, Field(ge=2)] | None = Field(
+        default=None, description="trials that train in one process, where they differ in their multiplier only"
+    )
 
     @classmethod
     def from_yaml(cls, path: Path | str, scale: str | None = None) -> "StudySpec":
@@ -247,6 +251,12 @@ class StudySpec(SpecModel):
     def _complete_arms(self) -> "StudySpec":
         arms = {name: self._complete_arm(name, arm) for name, arm in self.arms.items()}
         object.__setattr__(self, "arms", FrozenDict(arms))
+        return self
+
+    @model_validator(mode="after")
+    def _can_pack(self) -> "StudySpec":
+        if self.pack is not None:
+            check_pack(self.algorithm, self.arms, self.hyperparameters.to_parameters(), self.budget)
         return self
 
     def _complete_arm(self, name: str, arm: Arm) -> Arm:

@@ -64,7 +64,7 @@ def numbers(row: ResultRow) -> tuple[Any, ...]:
 
 
 def test_the_environments_are_of_the_path_that_is_assigned(assignment: Assignment) -> None:
-    algorithm = build_algorithm(replace(assignment, env_path="general"), None)
+    algorithm = build_algorithm(replace(assignment, env_path="general"))
     assert algorithm.config is not None
     assert algorithm.config["env_path"] == "general"
     algorithm.stop()
@@ -88,7 +88,7 @@ def test_an_execution_stopped_and_continued_gives_the_rows_of_an_undisturbed_one
     # The first report after the restart begins with the checkpoint's rows, which may have been lost.
     assert [row.iteration for row in after[0]["rows"]] == [2, 2, 3, 3]
     assert after[0]["rows"][:2] == before[1]["rows"]
-    assert after[0]["resumed_from"] == str(tmp_path / "t0000" / "a1-i000002")
+    assert after[0]["resumed_from"] == (str(tmp_path / "t0000" / "a1-i000002"),)
     rows = [row for report in before for row in report["rows"]]
     rows += [row for report in after for row in report["rows"] if row.attempt == 2]
     assert [numbers(row) for row in rows] == expected
