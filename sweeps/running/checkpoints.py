@@ -108,7 +108,7 @@ class CheckpointStore:
         self._place = place_of(where)
         self._known: dict[FileState, str] = {}
 
-    def save(self, attempt: int, rows: Sequence[ResultRow], write: Callable[[Path], None]) -> str:
+    def save(self, attempt: int, rows: Sequence[ResultRow], write: Callable[[Path], object]) -> str:
         """Writes a checkpoint, and then removes all but the newest `NUM_KEPT`.
 
         Args:
