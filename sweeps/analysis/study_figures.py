@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from sweeps.analysis.ablation import ablation_exhibit
 from sweeps.analysis.calibration_report import calibration_exhibit
 from sweeps.analysis.curves import Curve, training_curves
 from sweeps.analysis.exhibit import Exhibit
@@ -39,7 +40,7 @@ def study_exhibits(results: Results, smoothing: float | None = None) -> list[Exh
     found.append(return_cost_exhibit(results, setting))
     found += [limit_curves_exhibit(results, arm, setting) for arm in by_limit(results)]
     found += [gains_exhibit(results, arm, setting) for arm in results.spec.arms]
-    found.append(calibration_exhibit(results, setting))
+    found += [ablation_exhibit(results, setting), calibration_exhibit(results, setting)]
     return [exhibit for exhibit in found if exhibit is not None]
 
 
