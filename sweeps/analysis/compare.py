@@ -13,7 +13,7 @@ from sweeps.analysis.profile import seed_values
 from sweeps.analysis.report import frame
 from sweeps.analysis.results import ReportedStudy, Results, read_results
 from sweeps.analysis.study_page import DEFINITIONS, missing_lines, named, origin
-from sweeps.analysis.study_tables import held
+from sweeps.analysis.table_one import table_one
 from sweeps.analysis.tables import format_interval
 from sweeps.analysis.text_table import TextTable
 from sweeps.errors import SweepError
@@ -90,24 +90,9 @@ class Comparison:
             faint=frozenset(i for i, c in enumerate(self.contestants) if not c.trial.feasible),
         )
 
-    def table_one(self) -> TextTable:
-        """Table 1 of Spoor et al. (2025): per task and update the best return and the cost violations."""
-        updates = list(dict.fromkeys(_update(c) for c in self.contestants if c.trial.number not in c.results.fixed))
-        cells: dict[tuple[str, str], tuple[str, str]] = {}
-        for contestant in self.contestants:
-            if contestant.trial.number not in contestant.results.fixed:
-                cells[_task(contestant.results), _update(contestant)] = _held(contestant)
-        tasks = list(dict.fromkeys(task for task, _ in cells))
-        rows = [(task, *(c for u in updates for c in cells.get((task, u), ("", "")))) for task in tasks]
-        header = [name for u in updates for name in (f"{u} best return", f"{u} cost violations")]
-        return TextTable(
-            name="table-1",
-            title="Best return and cost violations",
-            header=("task", *header),
-            rows=tuple(rows),
-            note="Cost violations: share of iterations above the limit after the first one within it. On the mean over "
-            "seeds, not smoothed. A dash: the limit was never reached.",
-        )
+    def table_one(self) -> TextTable | None:
+        """Table 1 of Spoor et al. (2025), where a multiplier moves."""
+        return table_one([(c.label, c.results, c.trial) for c in self.contestants])
 
     def exhibits(self) -> list[Exhibit]:
         """The figures of the comparison."""
@@ -131,7 +116,7 @@ class Comparison:
             missing=missing,
             sections=(
                 Section("contestants", "Leaders", tables=tables),
-                Section("stability", "Holding the limit", tables=[one] if one.rows else []),
+                Section("stability", "Holding the limit", tables=[one] if one is not None else []),
                 Section("figures", "Figures", exhibits=self.exhibits()),
                 Section("definitions", "Definitions", terms=DEFINITIONS),
                 Section("origin", "Origin", terms=origins),
@@ -237,17 +222,6 @@ def _leader(group: Sequence[Contestant]) -> Contestant:
 
 def _task(results: Results) -> str:
     return f"{results.spec.task} ({_limits(results)})"
-
-
-def _update(contestant: Contestant) -> str:
-    return contestant.results.run(contestant.trial).lagrangian.update
-
-
-def _held(contestant: Contestant) -> tuple[str, str]:
-    cost = next(iter(contestant.results.spec.cost_limits))
-    found = held(contestant.results, contestant.trial, cost, "seed_mean", None)
-    best = "–" if found.best_return is None else f"{found.best_return:.2f}"
-    return best, "–" if found.violation_share is None else f"{100.0 * found.violation_share:.1f} %"
 
 
 def _row(contestant: Contestant) -> dict[str, object]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from algorithms.parameters import FixedMultiplier
+from sweeps.analysis.best import best_trials
 from sweeps.analysis.profile import Profile, described, profile_of
 from sweeps.analysis.summary import named_metrics, window_rows
 from sweeps.calibration_record import CalibrationRecord, read_record
@@ -80,6 +81,17 @@ class Results:
     def complete(self) -> list[Trial]:
         """Trials that are complete and have a return."""
         return [trial for trial in self.trials if trial.state is State.COMPLETE and trial.mean_return is not None]
+
+    @functools.cached_property
+    def best(self) -> Trial | None:
+        """The study's best trial: feasible, first in its first objective, on fresh seeds where it was run again."""
+        if (
+            self.spec.objectives == {"return": "maximize"}
+            and self.spec.aggregate == "mean"
+            and self.spec.retest is None
+        ):
+            return best_of(self.trials)
+        return next(iter(best_trials(self.spec, self.trials)), None)
 
     @functools.cached_property
     def profile(self) -> Profile:

@@ -17,6 +17,7 @@ from sweeps.analysis.study_tables import (
     stability_table,
     trials_table,
 )
+from sweeps.analysis.table_one import table_one
 from sweeps.analysis.tables import format_interval
 from sweeps.analysis.text_table import TextTable
 from sweeps.records import State, Trial
@@ -44,7 +45,7 @@ _SECTIONS = (
     ("profile", "Fixed multipliers", ("lambda-profile", "pareto")),
     ("training", "Training", ("training",)),
     ("stability", "Holding the limit", ("stability",)),
-    ("calibration", "Multiplier networks", ("calibration",)),
+    ("calibration", "Multiplier networks", ("ablation", "calibration")),
     ("limits", "Cost limits", ("return-cost", "limits-")),
     ("gains", "Gains", ("gains-",)),
 )
@@ -83,9 +84,10 @@ def _sections(
         yield Section("trials", "Trials", tables=(table,))
     else:
         yield Section("trials", "Trials", paragraphs=("No trial is complete.",))
+    one = table_one([(results.label(trial), results, trial) for trial in results.leaders])
     of_section = {
         "profile": (),
-        "stability": (stability_table(results), safety_table(results)),
+        "stability": (one, stability_table(results), safety_table(results)),
         "calibration": (calibration_table(results),),
         "limits": tuple(limits_table(results, cost) for cost in results.spec.cost_limits),
     }
@@ -128,7 +130,7 @@ def best_line(results: Results) -> str:
     Args:
         results: The study.
     """
-    best = best_of(results.trials)
+    best = results.best
     if best is not None:
         return f"best feasible trial: {named(best)}, {_numbers(results, best)}"
     if not results.complete:

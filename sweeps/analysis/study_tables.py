@@ -14,7 +14,6 @@ from sweeps.analysis.tables import format_interval
 from sweeps.analysis.text_table import TextTable
 from sweeps.records import Trial
 from sweeps.spec.search import GridSearch
-from sweeps.trial_table import best_of
 
 SMOOTHING = 0.2
 """LOWESS's fraction of the smoothed variants of Table 1."""
@@ -36,7 +35,7 @@ def trials_table(results: Results) -> TextTable:
     Returns:
         The best feasible trial stressed, infeasible ones faint.
     """
-    trials, limits, best = results.complete, results.spec.cost_limits, best_of(results.trials)
+    trials, limits, best = results.complete, results.spec.cost_limits, results.best
     names = [name for name in dict.fromkeys(key for t in trials for key in t.params) if name != "multiplier"]
     costs = [f"{'cost' if name == 'cost' else f'cost {name}'} (limit {limit:g})" for name, limit in limits.items()]
     if any(results.limits(trial) != limits for trial in trials):

@@ -53,10 +53,18 @@ def test_an_update_takes_part_once_however_many_studies_have_it(studies, tmp_pat
 
 def test_table_one_has_a_row_a_task_and_two_columns_an_update(studies):
     table = compare_studies(studies).table_one()
+    assert table is not None
     assert table.header == ("task", "ga best return", "ga cost violations", "pid best return", "pid cost violations")
     # ga: cost (40 + s)(2 − k/10) over seeds 0 … 2: 41 (2 − k/10) ≤ 50 from k = 8 (49.2) on; then none is above. Its
     # return is best at the end: 26. pid ends at 71: never.
     assert table.rows == (("Circle1 (cost ≤ 50)", "26.00", "0.0 %", "–", "–"),)
+
+
+def test_table_one_calls_an_update_that_a_task_has_twice_by_its_contestants(studies, tmp_path):
+    better = make(tmp_path, "c", {"again": {"lagrangian": {"update": "ga"}}}, 28.0)
+    table = compare_studies([studies[1], better]).table_one()
+    assert table is not None
+    assert table.header[1::2] == ("a best return", "c best return")
 
 
 @pytest.mark.parametrize(
