@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from algorithms.parameters import FixedMultiplier
 from sweeps.cli.output import Output, OutputOption, show_json, show_rows
 from sweeps.errors import SpecError
 
@@ -123,6 +124,7 @@ def _causes(curves: "list[Curve]") -> list[str]:
     return [
         f"{curve.label}: {finding.message}"
         for curve in curves
+        if not isinstance(curve.parameters, FixedMultiplier)  # it was not to hold a limit
         for finding in findings(
             curve.multiplier,
             curve.cost,

@@ -89,6 +89,12 @@ def test_the_table_names_why_lambda_does_not_do_its_work(app: typer.Typer, tmp_p
     assert "raise multiplier_max" in run(app, "--update", "pid:multiplier_max=0.7", *figure).stdout
 
 
+def test_a_fixed_multiplier_is_not_told_to_move(app: typer.Typer, tmp_path: Path):
+    result = run(app, "--update", "fixed:multiplier=0.1", "--figure", str(tmp_path / "x.svg"))
+    assert "100%" in result.stdout  # of the iterations are over the limit
+    assert "never reached" not in result.stdout + result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
