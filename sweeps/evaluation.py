@@ -1,12 +1,12 @@
-"""Evaluation of policies on held-out episodes, and the choice of one to deploy.
+"""Evaluation of policies on held-out episodes.
 
 Episodes begin with environment seeds that no training run has: those derived from `SELECTION_SEED` to choose, from
 `REPORT_SEED` to report, so that what is reported of the chosen policy is not the luck by which it was chosen.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,6 @@ from scipy import special
 
 from environments.make import make_batch
 from sweeps.analysis.statistics import t_interval
-from sweeps.errors import NoFeasibleTrial
 from sweeps.policy import Policy
 from sweeps.records import Interval
 
@@ -96,55 +95,11 @@ class Evaluation:
             "costs": {name: costs.tolist() for name, costs in self.costs.items()},
         }
 
-
-@dataclass(frozen=True)
-class Choice:
-    """The policy that was chosen, and what speaks for it.
-
-    Attributes:
-        policy: The policy.
-        cost_limits: The limits of its deployment.
-        greedy: Fresh episodes without noise.
-        exploring: Fresh episodes with exploration noise.
-        candidates: Seed → the evaluation by which it was judged.
-        feasible: Whether the upper bounds of its costs were within the limits when it was chosen.
-    """
-
-    policy: Policy
-    cost_limits: dict[str, float]
-    greedy: Evaluation
-    exploring: Evaluation
-    candidates: dict[int, Evaluation]
-    feasible: bool
-
-    def rows(self) -> list[dict[str, Any]]:
-        """What people read: one row an evaluation of the chosen policy, with intervals over episodes."""
-        return [self._row(name, found) for name, found in (("greedy", self.greedy), ("exploring", self.exploring))]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The choice as JSON holds it."""
-        return {
-            "trial": self.policy.description.trial,
-            "seed": self.policy.seed,
-            "feasible": self.feasible,
-            "cost_limits": self.cost_limits,
-            "greedy": self.greedy.to_dict(),
-            "exploring": self.exploring.to_dict(),
-            "candidates": {str(seed): found.to_dict() for seed, found in self.candidates.items()},
-        }
-
-    def _row(self, name: str, found: Evaluation) -> dict[str, Any]:
-        value = found.mean_return
-        row: dict[str, Any] = {"acts": name, "episodes": found.num_episodes}
-        row["return"] = f"{value.mean:.4g} [{value.low:.4g}, {value.high:.4g}]"
-        for cost, limit in self.cost_limits.items():
-            row[cost] = f"{found.mean_cost(cost).mean:.4g}"
-            row[f"{cost} ≤ (95 %)"] = f"{found.cost_bound(cost):.4g}"
-            row["limit" if len(self.cost_limits) == 1 else f"limit {cost}"] = f"{limit:g}"
-        return row | {
-            "violations": f"{found.violation_share(self.cost_limits):.0%}",
-            "safe": found.keeps(self.cost_limits),
-        }
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Takes an evaluation from its JSON."""
+        costs = {name: np.array(costs, dtype=float) for name, costs in data["costs"].items()}
+        return cls(data["explores"], np.array(data["returns"], dtype=float), costs, data["seed"])
 
 
 def evaluate(policy: Policy, episodes: int = 100, *, explore: bool = False, seed: int = REPORT_SEED) -> Evaluation:
@@ -193,66 +148,3 @@ def _run(policy: Policy, first: int, number: int, explore: bool, seed: int) -> t
     finally:
         batch.close()
     return returns, costs
-
-
-def choose(
-    policies: Sequence[Policy],
-    *,
-    episodes: int = 50,
-    cost_limits: Mapping[str, float] | None = None,
-    explore: bool = False,
-    require_feasible: bool = True,
-) -> Choice:
-    """Chooses the policy to deploy: the best return among those that surely keep the limits.
-
-    Every candidate runs the same held-out episodes. One counts as feasible where the 95 % upper confidence bound of
-    each mean cost is within its limit; of those the highest mean return is chosen, and run again in fresh episodes,
-    without and with exploration noise.
-
-    Args:
-        policies: The candidates, one at least.
-        episodes: Episodes of each evaluation, ≥ 2.
-        cost_limits: Limits of the deployment; None takes those of training. Larger ones than those of training leave
-            a margin.
-        explore: Whether candidates are judged with exploration noise, as they will act if they do.
-        require_feasible: Whether to refuse when none is feasible, rather than to take the one nearest to its limits.
-
-    Returns:
-        The choice.
-
-    Raises:
-        NoFeasibleTrial: If none is feasible and one is required; names the nearest.
-        ValueError: If there is no candidate, fewer than two episodes, or a limit of an unknown cost.
-    """
-    if not policies or episodes < 2:
-        raise ValueError(f"one candidate and two episodes at least are needed, but got {len(policies)} and {episodes}.")
-    known = policies[0].description.cost_limits
-    limits = dict(known if cost_limits is None else cost_limits)
-    if limits.keys() != known.keys():
-        raise ValueError(f"`cost_limits` must name {sorted(known)}, but got {sorted(limits)}.")
-    judged = {p.seed: evaluate(p, episodes, explore=explore, seed=SELECTION_SEED) for p in policies}
-    by_seed = {policy.seed: policy for policy in policies}
-
-    def excess(seed: int) -> float:
-        return max((judged[seed].cost_bound(name) - limit) / max(limit, 1.0) for name, limit in limits.items())
-
-    feasible = [seed for seed, found in judged.items() if found.keeps(limits)]
-    if not feasible and require_feasible:
-        nearest = min(judged, key=excess)
-        bounds = ", ".join(f"{name} ≤ {judged[nearest].cost_bound(name):.4g}" for name in limits)
-        raise NoFeasibleTrial(
-            f"`the 95 % upper bound of the mean cost is within the limit` must hold, but no policy of {len(judged)} "
-            f"keeps it; nearest: seed {nearest} with {bounds}.",
-            code="no-feasible-policy",
-            help="evaluate more episodes, train at a smaller limit than the deployment's, or require_feasible=False",
-        )
-    chosen = max(feasible, key=lambda s: judged[s].mean_return.mean) if feasible else min(judged, key=excess)
-    policy = by_seed[chosen]
-    return Choice(
-        policy=policy,
-        cost_limits=limits,
-        greedy=evaluate(policy, episodes),
-        exploring=evaluate(policy, episodes, explore=True),
-        candidates=judged,
-        feasible=bool(feasible),
-    )

@@ -7,6 +7,7 @@ Axes: S seeds, O observation entries, A action entries. The folder is also an ML
 `mlflow.pyfunc.load_model("models:/lagsweep-NAME@champion")` gives an object whose `predict` is `Policy.act`.
 """
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,8 @@ from sweeps.policy_files import (
 )
 
 if TYPE_CHECKING:
-    from sweeps.evaluation import Choice, Evaluation
+    from sweeps.choice import Choice
+    from sweeps.evaluation import Evaluation
 
 __all__ = [
     "DESCRIPTION_NAME",
@@ -48,9 +50,11 @@ class Policy:
         description: What it is.
         seed: Whose policy it is.
         choice: What speaks for it, where it was chosen by `Study.best_policy`.
+        tracking_uri: Where its study is tracked, where it comes from `Study.best_policy`.
     """
 
     choice: "Choice | None" = None
+    tracking_uri: str | None = None
 
     def __init__(self, description: PolicyDescription, tensors: dict[str, Floats], seed: int | None = None) -> None:
         self.description = description
@@ -143,6 +147,40 @@ class Policy:
         )
         save_policy(target, alone, own)
         return target
+
+    def save(self, folder: Path) -> None:
+        """Writes it beside those of its trial's other seeds, as the one that acts.
+
+        Args:
+            folder: Where to; made where it does not exist.
+        """
+        save_policy(folder, self.description.model_copy(update={"seed": self.seed}), self._tensors)
+
+    def register(self, tracking_uri: str | None = None) -> str:
+        """Makes it the champion of its study in MLflow: a version of `lagsweep-<study>`, at its trial's run.
+
+        Args:
+            tracking_uri: MLflow's; None takes `MLFLOW_TRACKING_URI`, or else where its study is tracked.
+
+        Returns:
+            The version; that of the same policy where it is registered already.
+
+        Raises:
+            ValueError: If nothing says where MLflow is.
+            NotFoundError: If MLflow does not know the policy's trial.
+            UnreachableError: If MLflow does not answer.
+        """
+        uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or self.tracking_uri
+        if uri is None:
+            raise ValueError(
+                "`tracking_uri` or MLFLOW_TRACKING_URI must say where MLflow is: this policy has no study."
+            )
+        from sweeps.tracking.quiet import prepare_environment
+
+        prepare_environment()
+        from sweeps.tracking.registry import register_policy  # MLflow takes seconds to import
+
+        return register_policy(uri, self)
 
     def render(self, path: str | Path, *, episodes: int = 1, steps: int | None = None, seed: int | None = None) -> Path:
         """Records the policy in its task's own environment, rendered by MuJoCo over EGL, without a screen.

@@ -58,14 +58,43 @@ def to_retest(spec: StudySpec, trials: Sequence[Trial]) -> list[Trial]:
     originals = [trial for trial in trials if trial.retest_of is None]
     if spec.retest is None or not all(trial.state.is_finished for trial in originals):
         return []
-    left = _ranked(spec, [trial for trial in originals if trial.state is State.COMPLETE])
-    chosen: list[Trial] = []
-    while left and len(chosen) < spec.retest.top:
-        front = [item for item in left if not any(_beats(other, item[0]) for other, _ in left)]
-        chosen += [trial for _, trial in front]
-        left = [item for item in left if item not in front]
+    chosen = _by_front(_ranked(spec, [trial for trial in originals if trial.state is State.COMPLETE]))
     done = {trial.retest_of for trial in trials}
     return [trial for trial in chosen[: spec.retest.top] if trial.number not in done]
+
+
+def candidates(spec: StudySpec, trials: Sequence[Trial], most: int) -> list[Trial]:
+    """The complete trials among whose policies the one to deploy is chosen.
+
+    The best feasible ones come first, front after front, then those nearest to their limits: held-out episodes may
+    judge otherwise than training does, and a deployment may allow more cost than the training did.
+
+    Args:
+        spec: The study.
+        trials: Its trials by number, with their seed runs.
+        most: How many, at most.
+    """
+    complete = [trial for trial in trials if trial.state is State.COMPLETE and trial.mean_cost]
+    pool = [trial for trial in complete if trial.retest_of is not None] or complete
+    feasible = _by_front(_ranked(spec, pool))
+    known = {trial.number for trial in feasible}
+    others = sorted((trial for trial in pool if trial.number not in known), key=lambda trial: _excess(spec, trial))
+    return [*feasible, *others][:most]
+
+
+def _excess(spec: StudySpec, trial: Trial) -> float:
+    limits, costs = spec.resolve(trial.arm, trial.params).cost_limits, trial.mean_cost or {}
+    return max((costs[name].mean - limit) / max(limit, 1.0) for name, limit in limits.items())
+
+
+def _by_front(ranked: Sequence[tuple[tuple[float, ...], Trial]]) -> list[Trial]:
+    """The front first, then what is the front without it, and so on."""
+    left, ordered = list(ranked), list[Trial]()
+    while left:
+        front = [item for item in left if not any(_beats(other, item[0]) for other, _ in left)]
+        ordered += [trial for _, trial in front]
+        left = [item for item in left if item not in front]
+    return ordered
 
 
 def _ranked(spec: StudySpec, trials: Sequence[Trial]) -> list[tuple[tuple[float, ...], Trial]]:

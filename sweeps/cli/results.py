@@ -70,16 +70,20 @@ def compare(
 def policy(
     name: NameArgument,
     storage: StorageOption = None,
-    episodes: Annotated[int, typer.Option(min=2, help="Held-out episodes of each evaluation.")] = 50,
+    episodes: Annotated[
+        int | None,
+        typer.Option(min=2, help="Choose anew, by so many held-out episodes each.", show_default="the driver's choice"),
+    ] = None,
     cost_limit: Annotated[
         float | None, typer.Option(min=0.0, help="Limit of the deployment; default: that of training.")
     ] = None,
     explore: Annotated[bool, typer.Option(help="Judge policies with exploration noise.")] = False,
     export: Annotated[Path | None, typer.Option(help="Write it: a folder, or a TorchScript file ….pt.")] = None,
     render: Annotated[Path | None, typer.Option(help="Record an episode as a video ….mp4.")] = None,
+    register: Annotated[bool, typer.Option("--register", help="Make it the study's champion in MLflow.")] = False,
     output: DocumentOption = Document.TABLE,
 ) -> None:
-    """Choose the policy to deploy by held-out episodes; export or render it. Needs no Ray."""
+    """Choose the policy to deploy by held-out episodes; export, render or register it. Needs no Ray."""
     study = load(name, storage)
     limits = None if cost_limit is None else dict.fromkeys(study.spec.cost_limits, cost_limit)
     chosen = study.best_policy(episodes=episodes, cost_limits=limits, explore=explore)
@@ -91,12 +95,16 @@ def policy(
 
         files.append(chosen.render(render))
         add_to_mlflow(study.folder, files[-1:])
+    version = chosen.register() if register else None
     if output == "json":
-        show_json(choice.to_dict() | {"files": [str(file) for file in files]})
+        show_json(choice.to_dict() | {"files": [str(file) for file in files], "version": version})
         return
     show_rows(choice.rows(), output, f"{name}: trial {chosen.description.trial}, seed {chosen.seed}")
+    typer.echo(choice.summary())
     for file in files:
         typer.echo(f"written: {short(file.absolute())}")
+    if version is not None:
+        typer.echo(f"registered: lagsweep-{name}, version {version}, alias champion")
 
 
 def write(study: "Study", smoothing: float | None = None) -> "Report":

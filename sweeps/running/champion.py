@@ -1,4 +1,4 @@
-"""The policy of a study's best trial, taken out of its checkpoint."""
+"""The policies of a trial, taken out of its checkpoints."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,44 +12,43 @@ from sweeps.records import Execution, SeedRun, Trial
 from sweeps.running.checkpoints import CheckpointStore, trial_folder
 from sweeps.spec import RunSpec, StudySpec
 
-FOLDER = "policy"
-"""Where it lies in the study's folder."""
 
-
-def export_champion(
+def export_policies(
     spec: StudySpec,
-    best: Trial,
+    trial: Trial,
     executions: Iterable[Execution],
     *,
     checkpoints: str,
     folder: Path,
     params: Mapping[str, Any],
-) -> Path | None:
-    """Writes the policies of the best trial's seeds.
+) -> list[Path]:
+    """Writes the policies of a trial's seeds, those of each execution apart.
 
     Args:
         spec: The study.
-        best: Its best trial.
+        trial: A complete trial.
         executions: Those of the trial, the first attempt first.
         checkpoints: Folder or URL of the study's checkpoints.
-        folder: The study's folder.
+        folder: Where to make the folders `trial-<number>-<part>`; of the last execution first.
         params: What identifies the trial's configuration.
 
     Returns:
-        The folder of the policy, or None where no good checkpoint is left of the trial's best seed.
+        The folders; none where no good checkpoint is left.
     """
-    run = spec.resolve(best.arm, best.params)
-    seed = best_seed(best.seed_runs, run.cost_limits)
-    trained = [execution.seeds for execution in executions if seed in execution.seeds]
-    for seeds in dict.fromkeys(reversed(trained)):
-        store = CheckpointStore(trial_folder(checkpoints, best.number), seeds)
+    run = spec.resolve(trial.arm, trial.params)
+    written: list[Path] = []
+    for seeds in dict.fromkeys(execution.seeds for execution in reversed(list(executions))):
+        store = CheckpointStore(trial_folder(checkpoints, trial.number), seeds)
         checkpoint = store.load()
         if checkpoint is not None:
-            description = _description(spec, run, best, seeds, seed, params)
-            save_policy(folder / FOLDER, description, _tensors(run, checkpoint.algorithm))
+            seed = best_seed([run for run in trial.seed_runs if run.seed in seeds], run.cost_limits)
+            target = folder / f"trial-{trial.number:04d}-{len(written)}"
+            save_policy(
+                target, _description(spec, run, trial, seeds, seed, params), _tensors(run, checkpoint.algorithm)
+            )
             store.release()
-            return folder / FOLDER
-    return None
+            written.append(target)
+    return written
 
 
 def best_seed(seed_runs: Iterable[SeedRun], limits: Mapping[str, float]) -> int:
@@ -100,7 +99,7 @@ def _tensors(run: RunSpec, checkpoint: Path) -> dict[str, Any]:
 def _description(
     spec: StudySpec,
     run: RunSpec,
-    best: Trial,
+    trial: Trial,
     seeds: tuple[int, ...],
     seed: int,
     params: Mapping[str, Any],
@@ -109,11 +108,11 @@ def _description(
 
     is_ppo = isinstance(run.parameters, PPOParameters)
     is_clipped = isinstance(run.parameters, PPOParameters) and run.parameters.normalize_observations
-    by_seed = {seed_run.seed: seed_run for seed_run in best.seed_runs}
+    by_seed = {seed_run.seed: seed_run for seed_run in trial.seed_runs}
     return PolicyDescription(
         study=spec.name,
-        trial=best.number,
-        arm=best.arm,
+        trial=trial.number,
+        arm=trial.arm,
         task=run.task,
         algorithm=run.algorithm,
         params=dict(params),

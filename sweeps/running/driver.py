@@ -1,6 +1,5 @@
 """A driver's life: it learns what earlier drivers left, runs what waits, and leaves the study in order."""
 
-import logging
 import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -16,21 +15,16 @@ from sweeps.history import read_history
 from sweeps.ledger import Writer
 from sweeps.planning.plan import probe_environment
 from sweeps.records import State
-from sweeps.running.champion import export_champion
 from sweeps.running.checkpoints import Cadence
+from sweeps.running.crown import crown
 from sweeps.running.executor import Resources, run_executions
 from sweeps.running.progress import Progress
 from sweeps.running.recorder import Recorder
-from sweeps.tracking import Tracker
-from sweeps.tracking.run_params import run_params
 from sweeps.tracking.settle import open_tracker
 from sweeps.tracking.spool import SPOOL_NAME
-from sweeps.trial_table import best_of
 
 if TYPE_CHECKING:
     from sweeps.study import Study
-
-logger = logging.getLogger(__name__)
 
 
 def drive(
@@ -96,7 +90,7 @@ def drive(
             address=address,
             env_path=env_path,
         )
-        _crown(study, writer, tracker)
+        crown(study, writer, tracker)
 
 
 def detach(spool: Path) -> None:
@@ -109,21 +103,3 @@ def detach(spool: Path) -> None:
         copy = spool.with_suffix(".copy")
         shutil.copyfile(spool, copy)
         copy.replace(spool)
-
-
-def _crown(study: "Study", writer: Writer, tracker: Tracker) -> None:
-    """Makes the policy of the best trial so far the champion of the study."""
-    best = best_of(writer.ledger.trials(writer.study))
-    if best is None:
-        return
-    executions = [execution for execution, _, _ in writer.ledger.executions(writer.study, trial=best.number)]
-    params = run_params(study.spec, best)
-    try:
-        policy = export_champion(
-            study.spec, best, executions, checkpoints=study.checkpoints, folder=study.folder, params=params
-        )
-    except OSError as error:  # everything is trained and recorded; the checkpoint stays
-        logger.warning("The policy of trial %d was not written: %s", best.number, error)
-        return
-    if policy is not None:
-        tracker.policy(best.number, policy)

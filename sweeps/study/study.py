@@ -297,17 +297,18 @@ class Study:
     def best_policy(
         self,
         *,
-        episodes: int = 50,
+        episodes: int | None = None,
         cost_limits: Mapping[str, float] | None = None,
         explore: bool = False,
         require_feasible: bool = True,
     ) -> "Policy":
-        """The policy to deploy: of the best trial's seeds the best return that surely keeps the limits.
+        """The policy to deploy: of the best trials' seeds the best return that surely keeps the limits. Needs no Ray.
 
-        Each seed's policy runs the same held-out episodes; see `sweeps.evaluation.choose`. Needs no Ray.
+        Without arguments it is the champion that the driver chose when it ended, as MLflow has it. Else each candidate
+        runs the same held-out episodes; see `sweeps.choice.choose`.
 
         Args:
-            episodes: Episodes of each evaluation, ≥ 2.
+            episodes: Episodes of each evaluation, ≥ 2; None takes the driver's choice, or 50 where it made none.
             cost_limits: Limits of the deployment; None takes those of training. Larger ones leave a margin.
             explore: Whether policies are judged with exploration noise.
             require_feasible: Whether to refuse when none surely keeps the limits.
@@ -316,21 +317,21 @@ class Study:
             The policy; its `choice` holds the evaluations, with and without noise.
 
         Raises:
-            NotFoundError: If no policy was exported yet: no feasible trial, or its driver has not ended.
+            NotFoundError: If no policy was written yet: no complete trial, or its driver has not ended.
             NoFeasibleTrial: If no policy surely keeps the limits and one must.
         """
-        from sweeps.evaluation import choose  # MuJoCo: only where something steps
-        from sweeps.policy import load_policies
+        from sweeps.choice import best_policy  # MuJoCo: only where something steps
+        from sweeps.tracking.store import find_store
 
-        choice = choose(
-            load_policies(self.folder / "policy"),
+        policy = best_policy(
+            self.folder,
             episodes=episodes,
             cost_limits=cost_limits,
             explore=explore,
             require_feasible=require_feasible,
         )
-        choice.policy.choice = choice
-        return choice.policy
+        policy.tracking_uri = find_store(self.storage).uri
+        return policy
 
     def _repr_html_(self) -> str:
         """How a notebook shows it: how it stands and its trials."""

@@ -14,8 +14,9 @@ from imageio_ffmpeg import get_ffmpeg_exe
 from scipy import stats
 
 from environments.make import make_batch
+from sweeps.choice import best_policy, choose, load_candidates, read_choice, write_choice
 from sweeps.errors import NoFeasibleTrial
-from sweeps.evaluation import REPORT_SEED, SELECTION_SEED, Evaluation, choose, evaluate
+from sweeps.evaluation import REPORT_SEED, SELECTION_SEED, Evaluation, evaluate
 from sweeps.policy import Policy, PolicyDescription, PolicyError, load_policies, load_policy, save_policy
 
 
@@ -107,11 +108,12 @@ def test_the_bound_by_hand():
 
 def test_the_best_return_among_those_that_surely_keep_the_limit_is_chosen(bandit):
     choice = choose(bandit, episodes=20)
-    costs = {seed: found.cost_bound() for seed, found in choice.candidates.items()}
-    kept = [seed for seed, bound in costs.items() if bound <= 7.5]
+    costs = {key: found.cost_bound() for key, found in choice.candidates.items()}
+    kept = [key for key, bound in costs.items() if bound <= 7.5]
     assert 0 < len(kept) < 3  # the case tells something
-    best = max(kept, key=lambda seed: choice.candidates[seed].mean_return.mean)
-    assert (choice.policy.seed, choice.feasible) == (best, True)
+    assert choice.kept == tuple(kept)
+    best = max(kept, key=lambda key: choice.candidates[key].mean_return.mean)
+    assert ((3, choice.policy.seed), choice.feasible) == (best, True)
     assert {found.seed for found in choice.candidates.values()} == {SELECTION_SEED}
     assert (choice.greedy.seed, choice.exploring.seed) == (REPORT_SEED, REPORT_SEED)
     assert (choice.greedy.explores, choice.exploring.explores) == (False, True)
@@ -120,16 +122,89 @@ def test_the_best_return_among_those_that_surely_keep_the_limit_is_chosen(bandit
 
 def test_a_larger_limit_of_the_deployment_is_a_margin(bandit):
     strict, loose = (choose(bandit, episodes=20, cost_limits={"cost": limit}) for limit in (7.5, 1000.0))
-    assert loose.policy.seed == max(loose.candidates, key=lambda s: loose.candidates[s].mean_return.mean)
+    assert (3, loose.policy.seed) == max(loose.candidates, key=lambda key: loose.candidates[key].mean_return.mean)
     assert strict.policy.seed != loose.policy.seed
 
 
 def test_where_no_policy_keeps_the_limit_it_says_so_or_takes_the_nearest(bandit):
-    with pytest.raises(NoFeasibleTrial, match="nearest: seed"):
+    with pytest.raises(NoFeasibleTrial, match="nearest: trial 3, seed"):
         choose(bandit, episodes=5, cost_limits={"cost": -1.0})
     choice = choose(bandit, episodes=5, cost_limits={"cost": -1.0}, require_feasible=False)
     assert not choice.feasible
-    assert choice.policy.seed == min(choice.candidates, key=lambda s: choice.candidates[s].cost_bound())
+    assert (3, choice.policy.seed) == min(choice.candidates, key=lambda key: choice.candidates[key].cost_bound())
+
+
+def of_trial(trial, outputs, limit):
+    """Policies of one trial of the bandit, trained for a limit."""
+    told = description("analytic/bandit", tuple(range(len(outputs))), {"cost": limit})
+    told = told.model_copy(update={"trial": trial})
+    made = tensors("analytic/bandit", outputs)
+    return [Policy(told, made, seed) for seed in told.seeds]
+
+
+def test_several_trials_compete_each_by_its_own_limit():
+    # Costs grow with the action: −1 keeps 0.5, and 1 keeps only the loose limit of its own trial, where it earns more.
+    careful, bold = of_trial(1, [-1.0, 1.0], 0.5), of_trial(2, [1.0, -1.0], 1000.0)
+    choice = choose([*careful, *bold], episodes=20)
+    assert (choice.policy.description.trial, choice.policy.seed) == (2, 0)
+    assert set(choice.kept) == {(1, 0), (2, 0), (2, 1)}
+    assert "3 of 4 policies surely keep the limit, in 20 held-out episodes each (trials 1, 2)" in choice.summary()
+    strict = choose([*careful, *bold], episodes=20, cost_limits={"cost": 0.5})
+    assert strict.policy.act(np.zeros(strict.policy.observation_size)) == careful[0].scales()["low"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A study's folder, whose driver wrote the candidates of two trials, and a record of its choice."""
+    for trial, outputs in ((1, [-1.0, 1.0]), (2, [0.0])):
+        of_trial(trial, outputs, 7.5)[0].save(tmp_path / "policies" / f"trial-{trial:04d}-0")
+    of_trial(1, [0.5], 7.5)[0].save(tmp_path / "policies" / "trial-0001-1")  # of an earlier execution: does not count
+    choice = choose(load_candidates(tmp_path), episodes=10)
+    choice.policy.save(tmp_path / "policy")
+    write_choice(tmp_path / "policy", choice)
+    return tmp_path
+
+
+def test_candidates_are_the_seeds_of_all_trials_each_of_its_last_execution(folder):
+    found = load_candidates(folder)
+    assert [(policy.description.trial, policy.seed) for policy in found] == [(1, 0), (1, 1), (2, 0)]
+    np.testing.assert_array_equal(found[0].layers()[0][1], [-1.0] * found[0].layers()[0][1].size)
+
+
+def test_without_a_question_the_best_policy_is_the_one_that_the_driver_chose(folder):
+    recorded = read_choice(folder / "policy")
+    found = best_policy(folder)
+    assert found.choice is not None
+    assert found.choice.to_dict() == recorded.to_dict()
+    assert found.choice.greedy.num_episodes == 10
+    assert best_policy(folder, episodes=12).choice.greedy.num_episodes == 12
+    assert best_policy(folder, cost_limits={"cost": 1000.0}).choice.cost_limits == {"cost": 1000.0}
+    (folder / "policy" / "choice.json").unlink()
+    assert best_policy(folder).choice.greedy.num_episodes == 50
+
+
+def test_a_recorded_choice_that_keeps_no_limit_is_refused_like_a_new_one(folder):
+    choice = choose(load_candidates(folder), episodes=5, cost_limits={"cost": -1.0}, require_feasible=False)
+    choice.policy.save(folder / "policy")
+    write_choice(folder / "policy", choice)
+    with pytest.raises(NoFeasibleTrial, match="no policy of 3 keeps it; nearest: trial"):
+        best_policy(folder)
+    assert not best_policy(folder, require_feasible=False).choice.feasible
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"seed": 0}', b"\x80\x04."])
+def test_a_damaged_record_of_a_choice_says_so(folder, content):
+    (folder / "policy" / "choice.json").write_bytes(content)
+    with pytest.raises(PolicyError, match="choose again"):
+        raise_rendered(folder)
+
+
+def raise_rendered(folder):
+    """Raises the error with its help, as the command line prints it."""
+    try:
+        best_policy(folder)
+    except PolicyError as error:
+        raise PolicyError(error.render()) from None
 
 
 def test_nonsense_is_refused(bandit):

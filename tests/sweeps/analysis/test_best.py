@@ -5,8 +5,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeps.analysis.best import best_trials, to_retest
-from sweeps.records import SeedRun, State, Trial
+from sweeps.analysis.best import best_trials, candidates, to_retest
+from sweeps.records import Interval, SeedRun, State, Trial
 from sweeps.spec import StudySpec
 
 
@@ -20,6 +20,7 @@ def spec_of(**changes: Any) -> StudySpec:
 def trial(number: int, mean_return: float, cost: float = 10.0, rate: float = 0.0, **changes: Any) -> Trial:
     state = changes.pop("state", State.COMPLETE)
     run = SeedRun(0, state, mean_return=mean_return, mean_cost={"cost": cost}, measures={"violation_rate": rate})
+    changes |= {"mean_cost": {"cost": Interval(cost, cost, cost, 1)}}
     return Trial(number, f"pid:{number}", "pid", {"kp": 0.1}, state, (run,), **changes)
 
 
@@ -55,6 +56,18 @@ def test_a_study_ranks_by_the_aggregate_that_it_asks_for():
 def test_retests_replace_the_results_that_they_repeat():
     trials = [trial(0, 9.0), trial(1, 8.0), trial(2, 3.0, retest_of=0), trial(3, 5.0, retest_of=1)]
     assert numbers(best_trials(spec_of(retest={"top": 2, "seeds": 1}), trials)) == [3]
+
+
+def test_candidates_of_a_deployment_are_the_best_feasible_trials_and_then_the_nearest_to_their_limits():
+    trials = [trial(0, 5.0), trial(1, 99.0, cost=30.0), trial(2, 7.0), trial(3, 1.0, cost=12.6), trial(4, 8.0)]
+    trials.append(trial(5, 9.0, state=State.PRUNED))
+    # The limit is 12: trials 4, 2 and 0 keep it; trial 3 exceeds it by 0.6, trial 1 by 18.
+    assert numbers(candidates(spec_of(), trials, 9)) == [4, 2, 0, 3, 1]
+    assert numbers(candidates(spec_of(), trials, 3)) == [4, 2, 0]
+    front = [trial(0, 5.0, rate=0.1), trial(1, 9.0, rate=0.5), trial(2, 4.0, rate=0.2)]
+    assert numbers(candidates(spec_of(objectives=BOTH), front, 9)) == [1, 0, 2]
+    retested = [*trials, trial(6, 3.0, retest_of=2), trial(7, 2.0, retest_of=4)]
+    assert numbers(candidates(spec_of(retest={"top": 2, "seeds": 1}), retested, 9)) == [6, 7]
 
 
 def test_the_best_are_run_again_once_all_others_have_ended():

@@ -286,17 +286,18 @@ def test_the_policy_to_deploy_is_shown_and_exported(tmp_path: Path):
     tensors = {"layer0.weight": np.zeros((2, entries, 1)), "layer0.bias": np.array([[-1.0], [1.0]])}
     tensors |= {"observation_mean": np.zeros((2, entries)), "observation_std": np.ones((2, entries))}
     tensors |= {"log_std": np.zeros((2, 1)), "action_low": np.array([-1.0]), "action_high": np.array([1.0])}
-    save_policy(study.folder / "policy", told, tensors)
+    save_policy(study.folder / "policies" / "trial-0001-0", told, tensors)
     command = ("policy", "profile", "--storage", tmp_path, "--episodes", "4", "--cost-limit", "1000")
     shown = lagsweep(*command, "--export", tmp_path / "out")
     assert shown.exit_code == 0, shown.output
     assert "greedy" in shown.stdout
     assert "exploring" in shown.stdout
+    assert "2 of 2 policies surely keep the limit, in 4 held-out episodes each (trial 1)" in shown.stdout
     assert f"written: {tmp_path / 'out'}" in shown.stdout
     data = json.loads(lagsweep(*command, "--output", "json").stdout)
     assert data["feasible"]
     assert len(data["greedy"]["returns"]) == 4
-    assert set(data["candidates"]) == {"0", "1"}
+    assert [(each["trial"], each["seed"]) for each in data["candidates"]] == [(1, 0), (1, 1)]
     assert data["seed"] == 1  # it goes around the ring, through cells that cost; seed 0 stays where nothing does
     strict = lagsweep(*command[:-1], "0", "--output", "json")
     assert json.loads(strict.stdout)["seed"] == 0
