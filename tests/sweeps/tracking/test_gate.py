@@ -1,4 +1,4 @@
-"""MLflow's server for a team: PostgreSQL, artifacts through the server, a login before everything."""
+"""MLflow's server for a team: PostgreSQL, artifacts through the server into a bucket, a login before everything."""
 
 import asyncio
 import base64
@@ -12,9 +12,11 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import boto3
 import psutil
 import pytest
 from mlflow.tracking import MlflowClient
+from moto.server import ThreadedMotoServer
 
 from sweeps.records import ResultRow, SeedRun, State, Trial
 from sweeps.tracking import Tracker
@@ -74,13 +76,32 @@ def test_the_gate_lets_pass_who_is_known(scope, status):
     assert called(scope, lambda name, password: (name, password) == ("ann", "right")) == status
 
 
+BUCKET_SECRET = "bucket-secret-0815"
+
+
 @pytest.fixture(scope="module")
-def team(postgres, tmp_path_factory):
-    """A storage folder, its server on PostgreSQL behind a login, and the environment that it has."""
+def bucket():
+    """A bucket on an S3 server of this machine, and the environment with which MLflow finds it."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    endpoint = "http://{}:{}".format(*server.get_host_and_port())
+    keys = {"aws_access_key_id": "key", "aws_secret_access_key": BUCKET_SECRET}
+    bucket = boto3.resource("s3", endpoint_url=endpoint, region_name="us-east-1", **keys).create_bucket(Bucket="team")
+    environment = {name.upper(): value for name, value in keys.items()}
+    environment |= {"MLFLOW_S3_ENDPOINT_URL": endpoint, "AWS_DEFAULT_REGION": "us-east-1"}
+    yield bucket, environment | {"MLFLOW_ARTIFACTS_DESTINATION": "s3://team/mlflow"}
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def team(postgres, bucket, tmp_path_factory):
+    """A storage folder, its server on PostgreSQL and a bucket behind a login, and the environment that it has."""
     storage = tmp_path_factory.mktemp("team")
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         patch.setenv("MLFLOW_BACKEND_STORE_URI", postgres.create_database())
+        for name, value in bucket[1].items():
+            patch.setenv(name, value)
         address = Address(port=_free_port(5900), login=True, allowed_hosts="mlflow.example,127.0.0.1:*")
         server = start(storage, address)
         environment = _environment(storage, served_store(storage), address)
@@ -146,7 +167,7 @@ def test_no_route_answers_without_a_login(team):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow")
-def test_a_study_is_tracked_through_the_login_and_no_secret_shows(team, postgres, monkeypatch):
+def test_a_study_is_tracked_through_the_login_into_the_bucket_and_no_secret_shows(team, bucket, postgres, monkeypatch):
     storage, server, _ = team
     password = admin_password(storage)
     folder = storage / "studies" / "demo"
@@ -171,6 +192,11 @@ def test_a_study_is_tracked_through_the_login_and_no_secret_shows(team, postgres
     assert [p.value for p in client.get_metric_history(child.info.run_id, "train/return")] == [1.0, 2.0, 3.0]
     assert len(client.list_artifacts(parent.info.run_id, "results")) == 2
     assert experiment.artifact_location.startswith("mlflow-artifacts:")
+    kept = [object.key for object in bucket[0].objects.all()]
+    assert all(key.startswith("mlflow/") for key in kept)
+    results = [key.partition(f"{parent.info.run_id}/artifacts/")[2] for key in kept if "/results/" in key]
+    assert sorted(results) == ["results/episodes.parquet", "results/rows.parquet"]
+    assert not (storage / "mlartifacts").exists()  # this client knows nothing of the bucket: the server writes there
 
     said = [str(run.to_dictionary()) for run in runs] + [str(dict(experiment.tags)), *seen]
     for run in runs:
@@ -178,7 +204,7 @@ def test_a_study_is_tracked_through_the_login_and_no_secret_shows(team, postgres
         said += [file.read_bytes().decode(errors="replace") for file in files(path)]
     said += [file.read_bytes().decode(errors="replace") for file in files(storage) if file.name != AUTH_NAME]
     assert len(said) > 20
-    for secret in (password, postgres.password):
+    for secret in (password, postgres.password, BUCKET_SECRET):
         assert not [text[:200] for text in said if secret in text]
     assert (storage / AUTH_NAME).stat().st_mode & 0o077 == 0
 

@@ -50,7 +50,7 @@ def test_a_policy_that_is_registered_by_hand_becomes_the_champion_and_leaves_old
     assert other.register(store.uri) == "2"
 
     champion = client.get_model_version_by_alias("lagsweep-demo", "champion")
-    assert (champion.version, champion.tags["lagsweep.seed"]) == ("2", str(other.seed))
+    assert (str(champion.version), champion.tags["lagsweep.seed"]) == ("2", str(other.seed))
     for version, seed in (("1", first.seed), ("2", other.seed)):
         source = client.get_model_version("lagsweep-demo", version).source
         kept = load_policy(client.download_artifacts(champion.run_id, source.partition(champion.run_id)[2][1:]))
