@@ -6,6 +6,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from sweeps.tracking.store import Store
+from tests.sweeps.tracking.tracked import make_tracker
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +32,11 @@ def folder(tmp_path):
     path = tmp_path / "studies" / "demo"
     path.mkdir(parents=True)
     return path
+
+
+@pytest.fixture
+def tracker(store, folder):
+    tracker = make_tracker(store, folder)
+    tracker.start()
+    yield tracker
+    tracker.close()
