@@ -13,6 +13,7 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 from sweeps.errors import Location, PathPart, SpecError
 
 _LARGEST_BYTES = 2**20  # a study file is a page of text; anything larger is a mistake
+_MOST_VALUES = 100_000  # with every alias written out: a few lines of aliases can stand for billions
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,9 @@ def parse_yaml(text: str, name: str) -> YamlFile:
         raise _syntax_error(name, text, error) from None
     except (YAMLError, ValueError) as error:  # a control character, a date such as 2026-13-01
         raise SpecError(f"not YAML: {str(error).splitlines()[0]}", code="yaml-syntax", location=_start(name)) from None
+    except RecursionError:
+        message = "lists and mappings are nested too deeply."
+        raise SpecError(message, code="yaml-syntax", location=_start(name)) from None
     if root is None:
         raise SpecError(
             "the file is empty.",
@@ -115,6 +119,9 @@ def parse_yaml(text: str, name: str) -> YamlFile:
         message = f"must hold a mapping of keys to values, but holds {_describe(data)}."
         raise SpecError(message, code="wrong-type", location=_start(name, text))
     _refuse_loops(root, (), set(), name, text)
+    if _num_values(root, {}) > _MOST_VALUES:
+        message = f"`at most {_MOST_VALUES:,} values` must hold, aliases written out, but there are more."
+        raise SpecError(message, code="yaml-syntax", help="give ranges instead of lists", location=_start(name, text))
     return YamlFile(name, text, _plain(data, {}), root)
 
 
@@ -174,6 +181,18 @@ def _refuse_loops(node: Node, parents: tuple[Node, ...], seen: set[int], name: s
     children = [value for _, value in node.value] if isinstance(node, MappingNode) else node.value
     for child in children:
         _refuse_loops(child, (*parents, node), seen, name, text)
+
+
+def _num_values(node: Node, known: dict[int, int]) -> int:
+    """How many nodes a tree has with every alias written out; counts each node once."""
+    if id(node) not in known:
+        children = []
+        if isinstance(node, MappingNode):
+            children = [child for pair in node.value for child in pair]
+        elif isinstance(node, SequenceNode):
+            children = node.value
+        known[id(node)] = 1 + sum(_num_values(child, known) for child in children)
+    return known[id(node)]
 
 
 def _child(node: Node, part: PathPart) -> tuple[Node, Node] | None:
