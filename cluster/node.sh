@@ -18,6 +18,12 @@ if ((token_length < 32)); then
   exit 2
 fi
 
+# Ray offers its metrics to everybody, token or not: no, unless LAGSWEEP_RAY_METRICS=1, where a firewall stands before it.
+if [[ "${LAGSWEEP_RAY_METRICS:-0}" != 1 ]]; then
+  export RAY_enable_metrics_collection=0
+  export DASHBOARD_METRIC_PORT=-1 AUTOSCALER_METRIC_PORT=-1 # no port: Ray has no other switch for these two, and logs it
+fi
+
 export RAY_USAGE_STATS_ENABLED=0                  # nothing calls home
 export RAY_agent_register_timeout_ms=120000       # ms; on a busy machine Ray gives up on its own agents too soon
 export RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO=0       # a trial without GPUs keeps the variables that hide them

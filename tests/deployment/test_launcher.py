@@ -41,6 +41,7 @@ def test_every_node_asks_for_the_token_and_the_dashboard_stays_on_loopback(name)
         assert "RAY_AUTH_MODE=token" in options
         assert "RAY_AUTH_TOKEN_PATH=" in options
         assert "0.0.0.0" not in options
+        assert "RAY_enable_metrics_collection=0" in options
     assert "--dashboard-host=127.0.0.1" in " ".join(config["head_start_ray_commands"])
 
 
