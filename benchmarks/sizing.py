@@ -1,0 +1,81 @@
+"""How long the papers' λ-profiles take on so many cores, from what was measured on one.
+
+    python -m benchmarks.sizing
+
+Reads results/race_Circle1.json (ten seeds, Table A.1) and results/environments.json, measures nothing, and prints the
+tables of docs/operations.md. A trial is scheduled as a whole, on as many cores as it has threads. Threads share the
+seeds in the update; that this is free of loss, and that cores do not slow one another down, is assumed, not measured.
+"""
+
+import heapq
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+
+NUM_TRIALS = 26  # 25 fixed multipliers and gradient ascent
+NUM_SEEDS = 10
+ENV_STEPS = 10_000_000
+CORES = (2, 64, 1_000)
+TASKS = {"Circle1": "PointCircle1", "Goal1": "PointGoal1", "Button1": "PointButton1", "Push1": "PointPush1"}
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Seed-env-steps per second of one core.
+
+    Attributes:
+        rollout: While sampling.
+        update: While training.
+    """
+
+    rollout: float
+    update: float
+
+    def hours(self, threads: int = 1) -> float:
+        """Hours of one trial whose seeds are shared by so many threads."""
+        passes = math.ceil(NUM_SEEDS / threads) / NUM_SEEDS
+        return NUM_SEEDS * ENV_STEPS * (1 / self.rollout + passes / self.update) / 3600
+
+
+def rates() -> dict[str, Rate]:
+    """What was measured for Circle1; other tasks differ by the speed of their environments alone."""
+    race = json.loads((RESULTS / "race_Circle1.json").read_text())["measured"]["medians"]["Lagsweep, 10 seeds"]
+    environments = json.loads((RESULTS / "environments.json").read_text())["measured"]
+    update = race["update_env_steps_per_cpu_s"]
+    speed = {task: environments[name]["fast_with_resets_per_s"] for task, name in TASKS.items()}
+    acting = 1 / race["rollout_env_steps_per_cpu_s"] - 1 / speed["Circle1"]
+    return {task: Rate(1 / (1 / speed[task] + acting), update) for task in TASKS}
+
+
+def makespan(trials: list[Rate], cores: int, threads: int) -> float:
+    """Hours until the last of these trials has ended, the longest started first."""
+    free = [0.0] * (cores // threads)
+    for hours in sorted((rate.hours(threads) for rate in trials), reverse=True):
+        heapq.heappush(free, heapq.heappop(free) + hours)
+    return max(free)
+
+
+def best(trials: list[Rate], cores: int) -> tuple[float, int]:
+    """Least hours, and with how many threads a trial."""
+    return min((makespan(trials, cores, threads), threads) for threads in range(1, min(cores, NUM_SEEDS) + 1))
+
+
+def table() -> str:
+    """Hours and core hours of every task's profile and of all four together, as Markdown."""
+    known = rates()
+    studies = {task: [rate] * NUM_TRIALS for task, rate in known.items()}
+    studies["all four"] = [trial for trials in studies.values() for trial in trials]
+    heads = " | ".join(f"hours on {cores:,} cores (threads a trial)" for cores in CORES)
+    lines = [f"| Task | env steps/s of a core | core hours | {heads} |", "|---|--:|--:|" + "--:|" * len(CORES)]
+    for name, trials in studies.items():
+        speed = f"{1 / (1 / known[name].rollout + 1 / known[name].update):,.0f}" if name in known else ""
+        cells = [f"{hours:,.1f} ({threads})" for hours, threads in (best(trials, cores) for cores in CORES)]
+        lines.append(f"| {name} | {speed} | {sum(rate.hours() for rate in trials):,.0f} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(table())

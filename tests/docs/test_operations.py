@@ -1,0 +1,46 @@
+"""Sizes in docs/operations.md are those that `benchmarks.sizing` computes from measurements."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.sizing import NUM_SEEDS, Rate, best, makespan, rates, table
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("threads", "hours"),
+    [
+        (1, 1e8 * (1 / 1000 + 1 / 500) / 3600),  # 1e8 seed-env-steps: 83.3 h
+        (4, 1e8 * (1 / 1000 + 0.3 / 500) / 3600),  # ten seeds on four threads are three passes of ten: 44.4 h
+        (10, 1e8 * (1 / 1000 + 0.1 / 500) / 3600),  # one pass of ten: 33.3 h
+    ],
+)
+def test_threads_share_the_seeds_of_the_update_only(threads, hours):
+    assert NUM_SEEDS == 10
+    assert Rate(1000.0, 500.0).hours(threads) == pytest.approx(hours)
+
+
+def test_trials_wait_for_cores_the_longest_first():
+    short, long = Rate(1000.0, 500.0), Rate(500.0, 250.0)  # 83.3 h and 166.7 h
+    assert makespan([short, long, short], cores=2, threads=1) == pytest.approx(1e8 * 0.006 / 3600)
+    assert makespan([short, long, short], cores=1, threads=1) == pytest.approx(1e8 * 0.012 / 3600)
+    assert makespan([short] * 3, cores=9, threads=4) == pytest.approx(2 * short.hours(4))
+
+
+def test_the_best_number_of_threads_is_found():
+    rate = Rate(1000.0, 500.0)
+    assert best([rate], cores=100) == (pytest.approx(rate.hours(10)), 10)
+    assert best([rate] * 26, cores=26) == (pytest.approx(rate.hours(1)), 1)
+
+
+def test_only_circle1_is_measured_and_slower_environments_make_slower_rollouts():
+    known = rates()
+    assert known["Circle1"].rollout > known["Goal1"].rollout > known["Button1"].rollout > known["Push1"].rollout
+    assert len({rate.update for rate in known.values()}) == 1
+
+
+def test_the_table_of_the_document_is_the_programs():
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    assert table() in text, "run `python -m benchmarks.sizing` and replace the table of docs/operations.md"
