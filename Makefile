@@ -9,7 +9,7 @@ export RAY_USAGE_STATS_ENABLED := 0
 # Some images forbid Python to keep compiled modules; each process would then compile torch and Ray again, for seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo test test-slow lint types contracts format bench up down clean
+.PHONY: install demo test test-slow lint types contracts format bench audit up down clean
 
 install: $(VENV)/.installed
 
@@ -43,6 +43,11 @@ format: install
 
 bench: install
 	$(VENV)/bin/python -m benchmarks.throughput
+
+# Known weaknesses of what is locked. Needs the advisory service: what it cannot answer is a failure.
+audit: install
+	$(UV) export --quiet --frozen --no-dev --no-emit-project --output-file .cache/locked.txt
+	$(UV) tool run pip-audit --strict --disable-pip --require-hashes --requirement .cache/locked.txt
 
 # The whole stack on this machine in containers; docker/.env may change it (docker/.env.example).
 up:
