@@ -89,11 +89,22 @@ def test_what_is_no_mapping_is_refused_with_its_place(text: str, code: str, plac
     assert message in error.message
 
 
-def test_an_alias_may_be_used_and_many_levels_of_them_cost_nothing():
-    lines = ["l0: &l0 [x, x]", *(f"l{n}: &l{n} [*l{n - 1}, *l{n - 1}]" for n in range(1, 60))]
-    data = parse_yaml("\n".join(lines), "f.yaml").data
+def doublings(levels: int) -> str:
+    """A list twice in a list twice in a list …: 2^levels items in as many lines."""
+    lines = ["l0: &l0 [x, x]", *(f"l{n}: &l{n} [*l{n - 1}, *l{n - 1}]" for n in range(1, levels))]
+    return "\n".join(lines)
+
+
+def test_an_alias_may_be_used_and_is_made_once():
+    data = parse_yaml(doublings(10), "f.yaml").data
     assert data["l1"] == (("x", "x"), ("x", "x"))
-    assert data["l59"][0] is data["l59"][1]  # 2⁶⁰ items, one of each made
+    assert data["l9"][0] is data["l9"][1]  # 2¹⁰ items, one of each made
+
+
+def test_aliases_that_stand_for_too_many_values_are_refused_and_cost_nothing():
+    with pytest.raises(SpecError, match="at most 100,000 values") as caught:
+        parse_yaml(doublings(60), "f.yaml")  # 2⁶⁰ items
+    assert caught.value.code == "yaml-syntax"
 
 
 def test_a_missing_file_names_its_neighbors(tmp_path: Path):
