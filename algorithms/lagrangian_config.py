@@ -1,7 +1,7 @@
 """What the configs of both algorithms share: the fluent methods `lagrangian`, `seeds`, `budget` and `resume`."""
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import TypeAdapter
@@ -35,6 +35,7 @@ class LagrangianConfig(AlgorithmConfig):
         multiplier_parameters: The update of the multiplier and its hyperparameters.
         cost_limits: Cost name → limit d, undiscounted cost per episode.
         seed_list: The S seeds.
+        stopped_seeds: Those of them that learn no more.
         env_steps: Budget per seed.
         env_path: Which environments: `auto`, `fast` or `general`.
         env_workers: Processes that step the environments of the general path; 0 for the env runner's own.
@@ -49,6 +50,7 @@ class LagrangianConfig(AlgorithmConfig):
         self.multiplier_parameters: Any = GradientAscent()
         self.cost_limits: dict[str, float] = {"cost": 25.0}
         self.seed_list: tuple[int, ...] = (0,)
+        self.stopped_seeds: tuple[int, ...] = ()
         self.env_steps = 10_000_000
         self.env_path: Literal["auto", "fast", "general"] = "auto"
         self.env_workers = 0
@@ -97,23 +99,26 @@ class LagrangianConfig(AlgorithmConfig):
             self.cost_limits = {name: _checked_limit(name, limit) for name, limit in limits.items()}
         return self
 
-    def seeds(self, seeds: Sequence[int]) -> Self:
+    def seeds(self, seeds: Sequence[int], *, stopped: Collection[int] = ()) -> Self:
         """Sets the seeds that are trained together.
 
         Args:
             seeds: At least one, each ≥ 0 and different.
+            stopped: Those of them that keep their networks as they are. The others come out as if they all learned.
 
         Returns:
             This config.
 
         Raises:
-            ValueError: If there is none, one is negative or one stands twice.
+            ValueError: If there is none, one is negative or stands twice, or none is left to learn.
             TypeError: If one is no integer.
         """
         chosen = tuple(operator.index(seed) for seed in seeds)
         if not chosen or min(chosen) < 0 or len(set(chosen)) != len(chosen):
             raise ValueError(f"`seeds` must be different integers ≥ 0, at least one, but got {list(seeds)}.")
-        self.seed_list = chosen
+        if not frozenset(stopped) < frozenset(chosen):
+            raise ValueError(f"`stopped` must be some of the seeds {list(chosen)}, but got {sorted(stopped)}.")
+        self.seed_list, self.stopped_seeds = chosen, tuple(stopped)
         return self
 
     @property

@@ -22,6 +22,9 @@ from statistics import median
 from typing import Any
 
 import psutil
+
+# As in the driver: MLflow's thread must not be the first to import it.
+import sqlalchemy.orm  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from rich.console import Console
 from sqlalchemy import update
 
@@ -33,7 +36,7 @@ from sweeps.ledger.ledger import add_trials
 from sweeps.ledger.tables import seed_runs, trials
 from sweeps.records import ResultRow
 from sweeps.running.checkpoints import Cadence
-from sweeps.running.execution import ASSIGNMENT, Report
+from sweeps.running.execution import ASSIGNMENT, Report, Start
 from sweeps.running.progress import Progress
 from sweeps.running.recorder import Recorder
 from sweeps.running.searcher import ExecutionSearcher
@@ -49,6 +52,7 @@ STEPS = 1_000
 class SimulatedTrial:
     """What the recorder reads of a Tune trial."""
 
+    trial_id: str
     config: dict[str, Any]
     last_result: dict[str, Any] = field(default_factory=dict)
 
@@ -110,7 +114,7 @@ def simulate(num_trials: int, concurrent: int, num_seeds: int, iterations: int) 
             env_steps_done=0,
         )
         with study._driving() as writer:
-            recorder = Recorder(writer, tracker, History(), progress)
+            recorder = Recorder(writer, spec, tracker, History(), progress)
             searcher = ExecutionSearcher(
                 writer,
                 spec,
@@ -156,7 +160,7 @@ def drive(recorder: Recorder, searcher: ExecutionSearcher, concurrent: int, iter
             if not isinstance(config, dict):
                 more = False
                 break
-            trial = SimulatedTrial(config)
+            trial = SimulatedTrial(f"tune-{number}", config)
             recorder.on_trial_start(0, [], trial)
             spent["start"].append(time.perf_counter() - begin)
             live.append((f"tune-{number}", trial, 0))
@@ -166,7 +170,8 @@ def drive(recorder: Recorder, searcher: ExecutionSearcher, concurrent: int, iter
             execution = trial.config[ASSIGNMENT].execution
             rows = rows_of(execution.trial, execution.seeds, done + 1)
             complete = done + 1 == iterations
-            report = dict(Report(rows=rows, complete=complete, done=complete, resumed_from=(None,), calibration=None))
+            starts = (Start(),) if done == 0 else None
+            report = dict(Report(rows=rows, complete=complete, done=complete, starts=starts, calibration=None))
             begin = time.perf_counter()
             recorder.on_trial_result(0, [], trial, report)
             spent["result"].append(time.perf_counter() - begin)

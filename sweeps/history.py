@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from sweeps.analysis.objectives import measure_seed
-from sweeps.analysis.summary import SeedSummary, summarize_seed
+from sweeps.analysis.summary import SeedSummary, summarize_seed, window_rows
 from sweeps.records import ResultRow, Trial
 from sweeps.tracking.events import RowAdded, TrialFinished, TrialStarted
 from sweeps.tracking.spool import read_events
@@ -34,6 +34,15 @@ class History:
     def summarize(self, trial: int, seed: int) -> SeedSummary:
         """Where a seed run stands."""
         return summarize_seed(list(self._rows[trial][seed].values()))
+
+    def recent_episodes(self, trial: int, seed: int) -> tuple[list[float], dict[str, list[float]]]:
+        """Returns of the episodes that a seed run's summary is the mean of, and their costs by name."""
+        rows = window_rows(list(self._rows[trial][seed].values()))
+        costs: dict[str, list[float]] = {}
+        for row in rows:
+            for name, values in row.episode_costs.items():
+                costs.setdefault(name, []).extend(values)
+        return [value for row in rows for value in row.episode_returns], costs
 
     def measure(self, trial: int, seed: int, limits: Mapping[str, float]) -> dict[str, float]:
         """The objectives of a seed run over all its iterations."""

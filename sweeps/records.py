@@ -4,6 +4,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+DRIVER_LOST = "driver lost"
+WORKER_LOST = "worker lost"
+"""How the failure of an execution begins that was killed, with its driver or with its worker."""
+
 
 class State(StrEnum):
     """State of a trial, a seed run or an execution; Optuna's words."""
@@ -53,7 +57,7 @@ class SeedRun:
         cohort: 0 for the seeds that the study began with, 1, 2, … for those that `extend` added: seeds of one cohort
             train together and share their checkpoints.
         measures: Objectives of the whole run by name, once it is finished (`sweeps.analysis.objectives`).
-        rungs: Where it stood at each rung it has passed, where the study stops trials (`sweeps.running.pruning`): the
+        rungs: Where it stood at each rung it has passed, where the study stops trials (`sweeps.running.rungs`): the
             rung's share of the budget as text → `return` and each cost by name.
     """
 
@@ -81,7 +85,8 @@ class Trial:
         params: What varies: the searched parameters and their values.
         state: Where it stands.
         seed_runs: One a seed, in the order of the study's seeds.
-        mean_return: Aggregate over seeds once complete.
+        mean_return: Aggregate over seeds once complete. A seed that was stopped counts with what it had reached:
+            without it a trial would become better by its failures.
         mean_cost: Aggregate over seeds of each cost, by name, once complete.
         feasible: Whether every aggregated cost is within its limit; None before completion.
         failure: Cause of FAIL, or why it was PRUNED, one line.
@@ -105,9 +110,14 @@ class Trial:
 
     @property
     def next_seeds(self) -> tuple[int, ...]:
-        """The seeds to train next: those unfinished of the first cohort that has any."""
-        unfinished = [run for run in self.seed_runs if run.state is not State.COMPLETE]
-        return tuple(run.seed for run in unfinished if run.cohort == min(other.cohort for other in unfinished))
+        """The seeds of the next execution: the first cohort that is not done, with those of it that were stopped."""
+        cohort = min(run.cohort for run in self.seed_runs if run.state not in {State.COMPLETE, State.PRUNED})
+        return tuple(run.seed for run in self.seed_runs if run.cohort == cohort)
+
+    @property
+    def stopped_seeds(self) -> tuple[int, ...]:
+        """The seeds that were stopped, alone or with the whole trial."""
+        return tuple(run.seed for run in self.seed_runs if run.state is State.PRUNED)
 
 
 @dataclass(frozen=True)
@@ -118,7 +128,7 @@ class Execution:
         id: Unique in the study.
         trial: The trial's number.
         attempt: 1, 2, … for that trial.
-        seeds: The seeds it trains together.
+        seeds: The seeds it trains together; some may have been stopped and train no more.
         resume_from: Path or URL of the checkpoint to start from, or None.
     """
 

@@ -17,6 +17,8 @@ class Status:
         env_steps_total: Env steps of the whole study.
         holder: The driver that runs it, or None; one that was killed elsewhere stays until its lease runs out.
         best: The best feasible trial so far, or None.
+        kills: Attempts that were killed, with their driver or their worker, and had to be made again.
+        lost_s: Seconds of training that they lost: what lay behind their last checkpoint.
     """
 
     name: str
@@ -25,6 +27,8 @@ class Status:
     env_steps_total: int
     holder: Holder | None
     best: Trial | None
+    kills: int = 0
+    lost_s: float = 0.0
 
     @property
     def is_finished(self) -> bool:

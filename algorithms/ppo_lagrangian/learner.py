@@ -54,6 +54,7 @@ class PPOLagrangianLearner(TorchLearner):
         self._objective = Objective(self._parameters, len(config.run_seeds), len(config.cost_limits))
         entropy = [np.random.SeedSequence(seed, spawn_key=(_SHUFFLE_STREAM,)) for seed in config.run_seeds]
         self._generators = [torch.Generator().manual_seed(int(e.generate_state(1, np.uint64)[0])) for e in entropy]
+        self._goes_on = torch.tensor([seed not in config.stopped_seeds for seed in config.run_seeds])
         self._iteration = 0
         lrs = [self._parameters.actor_lr] + [self._parameters.critic_lr] * (self._networks.num_networks - 1)
         self._adam = StackedAdam(self._networks.matrix, lrs)
@@ -139,7 +140,7 @@ class PPOLagrangianLearner(TorchLearner):
         Returns:
             `[S]` passes done and `[S]` KL(old ‖ new) after the last of them.
         """
-        learning = torch.ones(self._networks.num_seeds, dtype=torch.bool)
+        learning = self._goes_on.clone()
         epochs, kl = torch.zeros(len(learning)), torch.zeros(len(learning))
         for _ in range(self._parameters.num_epochs):
             self._passes.run(batch, self._draw_order(batch.rows.log_probs.shape[1], learning), learning)

@@ -92,7 +92,7 @@ def write_report(
     figures = tuple(path for path in files if path.suffix != ".csv")
     files.append(write_csv(folder / "multipliers.csv", movement_rows(moved)))
     files.append(folder / "trials.csv")
-    to_dataframe(results.trials, list(results.spec.cost_limits)).to_csv(files[-1], index=False)
+    to_dataframe(results.trials, results.spec).to_csv(files[-1], index=False)
     html = page.to_html()
     texts = {"report.html": html, "report.md": page.to_markdown(), "report.tex": page.to_latex()}
     for name, text in texts.items():

@@ -48,6 +48,7 @@ def init(
     file: Annotated[Path, typer.Argument(help="File to write.")] = Path("study.yaml"),
     task: Annotated[str, typer.Option(help="Task of the study.")] = "Circle1",
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    output: DocumentOption = Document.TABLE,
 ) -> None:
     """Write a commented study file to start from."""
     if file.exists() and not force:
@@ -55,7 +56,10 @@ def init(
     text = _TEMPLATE.format(name=file.stem, task=task)
     StudySpec.from_text(text, str(file))
     file.write_text(text, encoding="utf-8")
-    typer.echo(f"wrote {file}; next: lagsweep plan {file}")
+    if output == "json":
+        show_json({"file": str(file)})
+    else:
+        typer.echo(f"wrote {file}; next: lagsweep plan {file}")
 
 
 def validate(file: FileArgument, scale: ScaleOption = None, output: DocumentOption = Document.TABLE) -> None:

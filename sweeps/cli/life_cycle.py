@@ -179,14 +179,18 @@ def delete(
     name: NameArgument,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     storage: StorageOption = None,
+    output: DocumentOption = Document.TABLE,
 ) -> None:
     """Remove a study: its trials, its runs in MLflow, its checkpoints and its report."""
     study = load(name, storage)
-    if not yes:
-        trials = sum(study.status().counts.values())
-        typer.confirm(f"Delete study {name} with {trials} trials, all in {study.folder}?", abort=True)
+    trials = sum(study.status().counts.values())
+    if not yes:  # the question goes where it is no part of the result
+        typer.confirm(f"Delete study {name} with {trials} trials, all in {study.folder}?", abort=True, err=True)
     study.delete()
-    typer.echo(f"{name}: deleted")
+    if output == "json":
+        show_json({"name": name, "deleted": True, "trials": trials})
+    else:
+        typer.echo(f"{name}: deleted")
 
 
 def _stop(name: str, storage: Path | None, timeout_s: float | None) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Commands that show the studies of a storage folder: list, status, watch, logs, trials, best, export."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,6 +16,7 @@ from sweeps.cli.output import (
     OutputOption,
     count,
     format_interval,
+    format_seconds,
     show_json,
     show_rows,
 )
@@ -22,6 +25,7 @@ from sweeps.cli.results import short, show, write
 from sweeps.cli.watch import watch
 from sweeps.errors import ExitCode
 from sweeps.records import Interval, State, Trial
+from sweeps.trial_table import objectives_beside
 
 if TYPE_CHECKING:  # SQLAlchemy, and later Ray and MLflow: only what a command needs is imported
     from sweeps.study import Status, Study
@@ -53,6 +57,7 @@ def status(
     typer.echo(f"{now['name']}: {'finished' if now['finished'] else 'not finished'}; trials: {counts}")
     done = now["env_steps"] / max(now["env_steps_total"], 1)
     typer.echo(f"env steps: {now['env_steps']:,} of {now['env_steps_total']:,} ({done:.0%})")
+    _show_losses(now["kills"], now["lost_s"])
     if now["driver"] is not None:
         typer.echo(f"driver: process {now['driver']['pid']} on {now['driver']['host']}")
     if now["best"] is not None:
@@ -67,12 +72,15 @@ def trials(name: NameArgument, storage: StorageOption = None, output: OutputOpti
 
 def best(name: NameArgument, storage: StorageOption = None, output: DocumentOption = Document.TABLE) -> None:
     """Show the best feasible trial in the study's objectives; with several objectives the front."""
-    first, *others = load(name, storage).best_trials
+    study = load(name, storage)
+    first, *others = study.best_trials
     if output == "json":
-        show_json({**_describe_trial(first), "front": [trial.number for trial in (first, *others)]})
+        (described,) = _describe_trials(study, [first])
+        show_json({**described, "front": [trial.number for trial in (first, *others)]})
         return
-    for trial in (first, *others):
-        typer.echo(_name_best(trial))
+    found = [first, *others]
+    for trial, objectives in zip(found, objectives_beside(study.spec, found), strict=True):
+        typer.echo(_name_best(trial, objectives))
 
 
 def export(
@@ -125,7 +133,9 @@ def finish(study: "Study", output: Output, report: bool) -> None:
         if written is not None:
             show(written)
         else:
-            typer.echo(_name_best(now.best) if now.best else "no feasible trial")
+            beside = objectives_beside(study.spec, [now.best]) if now.best else [{}]
+            typer.echo(_name_best(now.best, beside[0]) if now.best else "no feasible trial")
+        _show_losses(now.kills, now.lost_s)
         typer.echo(f"metrics: lagsweep ui{_storage_option(study.storage)}")
     failed = now.counts[State.FAIL]
     if not now.is_finished:  # `lagsweep stop` ended it
@@ -139,6 +149,11 @@ def finish(study: "Study", output: Output, report: bool) -> None:
         raise typer.Exit(ExitCode.NO_FEASIBLE_TRIAL)
 
 
+def _show_losses(kills: int, lost_s: float) -> None:
+    if kills:
+        typer.echo(f"kills: {count(kills, 'attempt')} lost {format_seconds(lost_s)} of training")
+
+
 def _storage_option(storage: Path) -> str:
     from sweeps.storage import storage_folder
 
@@ -149,12 +164,15 @@ def _show_trials(study: "Study", output: Output) -> None:
     if output == "csv":
         typer.echo(study.trials_dataframe().to_csv(index=False), nl=False)
     elif output == "json":
-        show_json([_describe_trial(trial) for trial in study.trials])
+        show_json(_describe_trials(study, study.trials))
     else:
-        show_rows([_row(trial, list(study.spec.cost_limits)) for trial in study.trials], output, study.name)
+        found, costs = study.trials, list(study.spec.cost_limits)
+        beside = objectives_beside(study.spec, found)
+        rows = [_row(trial, costs, objectives) for trial, objectives in zip(found, beside, strict=True)]
+        show_rows(rows, output, study.name)
 
 
-def _row(trial: Trial, costs: list[str]) -> dict[str, Any]:
+def _row(trial: Trial, costs: list[str], objectives: dict[str, Interval | None]) -> dict[str, Any]:
     """A trial as a row of the terminal's table; λ is the mean over seeds of the last multiplier."""
     row: dict[str, Any] = {"trial": trial.number, "arm": trial.arm, "parameters": _write_params(trial)}
     for cost in costs:
@@ -162,12 +180,18 @@ def _row(trial: Trial, costs: list[str]) -> dict[str, Any]:
         row["λ" if len(costs) == 1 else f"λ {cost}"] = sum(last) / len(last) if last else None
     row["return"] = format_interval(trial.mean_return)
     row |= {cost: format_interval((trial.mean_cost or {}).get(cost)) for cost in costs}
+    row |= {name: format_interval(objective) for name, objective in objectives.items()}
     return row | {"feasible": trial.feasible, "state": _state(trial)}
 
 
 def _state(trial: Trial) -> str:
-    """How a trial stands; a continued one is not the run that its whole budget would have given at once."""
-    return (trial.failure or trial.state.value) + (" (continued)" if trial.continued else "")
+    """How a trial stands, and what its numbers are not: those of one run, of new seeds, or of whole ones."""
+    marks = ["continued"] if trial.continued else []  # not the run that its whole budget would have given at once
+    if trial.retest_of is not None:
+        marks.append(f"retest of {trial.retest_of}")
+    if trial.stopped_seeds and trial.state is not State.PRUNED:
+        marks.append(f"{len(trial.stopped_seeds)} of {count(len(trial.seed_runs), 'seed')} stopped")
+    return (trial.failure or trial.state.value) + (f" ({', '.join(marks)})" if marks else "")
 
 
 def _write_params(trial: Trial) -> str:
@@ -175,16 +199,25 @@ def _write_params(trial: Trial) -> str:
     return " ".join(f"{name}={value}" for name, value in values) or "–"
 
 
-def _name_best(trial: Trial) -> str:
-    costs = ", ".join(f"{name} {format_interval(value)}" for name, value in (trial.mean_cost or {}).items())
+def _name_best(trial: Trial, objectives: Mapping[str, Interval | None]) -> str:
+    values = {"return": trial.mean_return, **(trial.mean_cost or {}), **objectives}
+    shown = ", ".join(f"{name} {format_interval(value)}" for name, value in values.items())
     which = f"{trial.arm}, {_write_params(trial)}" if trial.params else trial.arm
-    return f"best feasible: trial {trial.number} ({which}): return {format_interval(trial.mean_return)}, {costs}"
+    again = "" if trial.retest_of is None else f", retest of {trial.retest_of}"
+    return f"best feasible: trial {trial.number} ({which}{again}): {shown}"
+
+
+def _describe_trials(study: "Study", found: Sequence[Trial]) -> list[dict[str, Any]]:
+    """Trials for a program: every field, and the objectives beside return and cost."""
+    beside = objectives_beside(study.spec, found)
+    return [
+        _describe_trial(trial) | {"objectives": {name: value and asdict(value) for name, value in objectives.items()}}
+        for trial, objectives in zip(found, beside, strict=True)
+    ]
 
 
 def _describe_trial(trial: Trial) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return asdict(trial)
+    return asdict(trial) | {"stopped_seeds": trial.stopped_seeds}
 
 
 def _describe_studies(storage: Path | None) -> list[dict[str, Any]]:
@@ -208,5 +241,7 @@ def _describe_status(now: "Status") -> dict[str, Any]:
         "env_steps": now.env_steps,
         "env_steps_total": now.env_steps_total,
         "driver": {"pid": now.holder.pid, "host": now.holder.host} if now.holder else None,
+        "kills": now.kills,
+        "lost_s": now.lost_s,
         "best": _describe_trial(now.best) if now.best else None,
     }

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from sweeps.cli.studies import NameArgument, StorageOption
+from sweeps.cli.options import NameArgument, StorageOption
+from sweeps.cli.output import Document, DocumentOption, show_json
 
 
 def register(app: typer.Typer) -> None:
@@ -17,12 +18,16 @@ def sync(
     name: NameArgument,
     storage: StorageOption = None,
     timeout: Annotated[float, typer.Option(min=1.0, help="Most seconds to wait while MLflow answers.")] = 3600.0,
+    output: DocumentOption = Document.TABLE,
 ) -> None:
     """Send MLflow what it has not got of a study that no process drives."""
     from sweeps.study import load_study
 
     load_study(name, storage).sync(timeout)
-    typer.echo(f"{name}: MLflow has everything")
+    if output == "json":
+        show_json({"name": name, "synced": True})
+    else:
+        typer.echo(f"{name}: MLflow has everything")
 
 
 def ui(
@@ -33,14 +38,16 @@ def ui(
     allowed_hosts: Annotated[
         str | None, typer.Option(help="Names by which browsers may call it, separated by commas.")
     ] = None,
+    output: DocumentOption = Document.TABLE,
 ) -> None:
     """Serve MLflow's interface to the studies of a storage folder, until Ctrl-C.
 
     MLFLOW_BACKEND_STORE_URI and MLFLOW_ARTIFACTS_DESTINATION name another database and artifact store: they may hold
-    passwords, so they are no options.
+    passwords, so they are no options. JSON: one line, with where it is.
     """
     from sweeps.storage import storage_folder
     from sweeps.tracking.server import Address
     from sweeps.tracking.ui import serve
 
-    serve(storage_folder(storage), Address(port=port, host=host, login=login, allowed_hosts=allowed_hosts))
+    address = Address(port=port, host=host, login=login, allowed_hosts=allowed_hosts)
+    serve(storage_folder(storage), address, as_json=output == "json")

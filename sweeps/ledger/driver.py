@@ -73,7 +73,8 @@ def _take(ledger: Ledger, study: StudyRow, lease_s: float) -> Writer:
         now = time.time()
         values = this_process() | {"acquired_at": now, "renewed_at": now, "expires_at": now + lease_s}
         connection.execute(update(lease).where(row).values(released_at=None, stop_requested_at=None, **values))
-    return Writer(ledger, study.id, known.token, lease_s=lease_s, usurps=usurps)
+    # What was running ended, as far as anybody knows, with the last sign of life of the driver before.
+    return Writer(ledger, study.id, known.token, lease_s=lease_s, usurps=usurps, last_sign_at=known.renewed_at)
 
 
 @contextmanager

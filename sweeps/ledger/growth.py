@@ -71,7 +71,8 @@ def _raise_budget(connection: Connection, study: int) -> None:
     connection.execute(update(trials).where(marked).values(continued=True))
     _wait_again(connection, study)
     of_waiting = select(trials.c.number).where(trials.c.study == study, trials.c.state == State.WAITING.value)
-    runs = and_(seed_runs.c.study == study, seed_runs.c.trial.in_(of_waiting))
+    going_on = seed_runs.c.state != State.PRUNED.value  # what was stopped stays stopped
+    runs = and_(seed_runs.c.study == study, seed_runs.c.trial.in_(of_waiting), going_on)
     connection.execute(update(seed_runs).where(runs).values(state=State.WAITING.value, failure=None))
 
 

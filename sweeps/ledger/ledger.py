@@ -1,5 +1,6 @@
 """`Ledger`: reads studies, trials and executions, and creates studies. Transitions are `Writer`'s."""
 
+import itertools
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +16,7 @@ from sweeps.ledger.holder import Holder, holder_of
 from sweeps.ledger.outage import survives_outages
 from sweeps.ledger.rows import SEED_RUN_COLUMNS, TRIAL_COLUMNS, execution_of, seed_run_of, trial_of
 from sweeps.ledger.tables import executions, lease, seed_runs, studies, trials
-from sweeps.records import Execution, SeedRun, State, Trial
+from sweeps.records import DRIVER_LOST, WORKER_LOST, Execution, SeedRun, State, Trial
 
 
 @dataclass(frozen=True)
@@ -225,6 +226,24 @@ class Ledger:
         now = time.time()
         with reading(self.engine).begin() as connection:
             return [(trial, start, end or now) for trial, start, end in connection.execute(query)]
+
+    @survives_outages
+    def lost_times(self, study: int) -> list[float]:
+        """Seconds of training that each attempt lost which was killed, with its driver or its worker.
+
+        Counted from the checkpoint that the trial's next attempt started from, or from the attempt's own start, to the
+        last sign of life. An attempt without a successor has lost nothing yet.
+        """
+        columns = ("trial", "state", "failure", "started_at", "finished_at", "resumed_at")
+        query = select(*(executions.c[name] for name in columns)).where(executions.c.study == study)
+        query = query.where(executions.c.started_at.is_not(None)).order_by(executions.c.trial, executions.c.attempt)
+        with reading(self.engine).begin() as connection:
+            attempts = connection.execute(query).all()
+        lost: list[float] = []
+        for one, following in itertools.pairwise(attempts):
+            if one.trial == following.trial and (one.failure or "").startswith((DRIVER_LOST, WORKER_LOST)):
+                lost.append(max(0.0, one.finished_at - max(one.started_at, following.resumed_at or 0.0)))
+        return lost
 
     @survives_outages
     def holder(self, study: int) -> Holder | None:

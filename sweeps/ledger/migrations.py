@@ -38,4 +38,9 @@ def _from_2(operations: Operations) -> None:
         operations.add_column("seed_runs", Column(name, JSON(none_as_null=True)))
 
 
-_STEPS: dict[int, Callable[[Operations], None]] = {1: _from_1, 2: _from_2}
+def _from_3(operations: Operations) -> None:
+    """How old the checkpoint was that an execution started from."""
+    operations.add_column("executions", Column("resumed_at", Float))
+
+
+_STEPS: dict[int, Callable[[Operations], None]] = {1: _from_1, 2: _from_2, 3: _from_3}

@@ -24,7 +24,7 @@ from sqlalchemy import (
     false,
 )
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 metadata = MetaData()
 
@@ -97,6 +97,7 @@ executions = Table(
     Column("started_at", Float),
     Column("finished_at", Float),
     Column("failure", Text),
+    Column("resumed_at", Float),  # when the checkpoint that it started from was taken
     ForeignKeyConstraint(["study", "trial"], ["trials.study", "trials.number"]),
     UniqueConstraint("study", "trial", "attempt"),
     Index("executions_by_state", "study", "state"),

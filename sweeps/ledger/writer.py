@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, insert, select, update
+from sqlalchemy import Connection, and_, func, insert, select, update
 
 from sweeps.ledger.database import writing
 from sweeps.ledger.errors import StaleWriterError
@@ -15,9 +15,8 @@ from sweeps.ledger.outage import survives_outages
 from sweeps.ledger.progress import SeedProgress
 from sweeps.ledger.rows import execution_of
 from sweeps.ledger.tables import executions, lease, seed_runs, trials
-from sweeps.records import Execution, Interval, State, Trial
-
-DRIVER_LOST = "driver lost"
+from sweeps.ledger.transitions import finish_execution, seeds_of, set_seeds, set_trial, wait_again, write_progress
+from sweeps.records import DRIVER_LOST, Execution, Interval, State, Trial
 
 LEASE_S = 60.0
 """Seconds for which the right to write lasts without a sign of life."""
@@ -35,6 +34,7 @@ class Writer:
         token: The driver's fencing token.
         lease_s: Seconds for which each transaction renews the right.
         usurps: Whether the driver before was not known to have ended.
+        last_sign_at: When the driver before last gave a sign of life; seconds since the epoch.
 
     Attributes:
         is_stale: Whether another driver is known to have taken over.
@@ -42,13 +42,21 @@ class Writer:
     """
 
     def __init__(
-        self, ledger: Ledger, study: int, token: int, *, lease_s: float = LEASE_S, usurps: bool = False
+        self,
+        ledger: Ledger,
+        study: int,
+        token: int,
+        *,
+        lease_s: float = LEASE_S,
+        usurps: bool = False,
+        last_sign_at: float | None = None,
     ) -> None:
         self.ledger = ledger
         self.study = study
         self.token = token
         self.lease_s = lease_s
         self.usurps = usurps
+        self._last_sign_at = last_sign_at
         self.is_stale = False
         self.stop_requested = False
 
@@ -75,8 +83,8 @@ class Writer:
             running = and_(older, executions.c.state == State.RUNNING.value)
             lost = connection.execute(select(executions.c.id, executions.c.trial).where(running)).all()
             for row in lost:
-                self._finish_execution(connection, row.id, State.FAIL, DRIVER_LOST)
-                self._wait_again(connection, row.trial)
+                finish_execution(connection, self.study, row.id, State.FAIL, DRIVER_LOST, at=self._last_sign_at)
+                wait_again(connection, self.study, row.trial)
             asked = and_(older, executions.c.state == State.WAITING.value)
             connection.execute(update(executions).where(asked).values(token=self.token))
         return len(lost)
@@ -140,21 +148,28 @@ class Writer:
             unfinished = and_(row, executions.c.state.in_([State.WAITING.value, State.RUNNING.value]))
             started = update(executions).where(unfinished).values(state=State.RUNNING.value, started_at=time.time())
             assert connection.execute(started).rowcount == 1
-            self._set_trial(connection, execution.trial, State.RUNNING, None)
-            self._set_seeds(connection, execution, State.RUNNING, None)
+            set_trial(connection, self.study, execution.trial, State.RUNNING, None)
+            set_seeds(connection, self.study, execution, State.RUNNING, None)
 
     @survives_outages
     def progress(self, execution: Execution, seeds: Sequence[SeedProgress]) -> None:
         """Records how far the seeds of a running execution are."""
         with self.transaction() as connection:
-            self._write_progress(connection, execution, seeds)
+            write_progress(connection, self.study, execution, seeds)
 
     @survives_outages
-    def resumed(self, execution: Execution, resume_from: str | None) -> None:
-        """Corrects the checkpoint that an execution really started from, where the newest was damaged."""
+    def resumed(self, execution: Execution, resume_from: str | None, saved_at: float | None) -> None:
+        """Records the checkpoint that an execution really started from; the newest may have been damaged.
+
+        Args:
+            execution: The execution.
+            resume_from: Path or URL of the checkpoint, or None.
+            saved_at: When its last iteration was done, seconds since the epoch; None without a checkpoint.
+        """
         with self.transaction() as connection:
             row = and_(executions.c.study == self.study, executions.c.id == execution.id)
-            connection.execute(update(executions).where(row).values(resume_from=resume_from))
+            values = {"resume_from": resume_from, "resumed_at": saved_at}
+            connection.execute(update(executions).where(row).values(**values))
 
     @survives_outages
     def complete(
@@ -184,10 +199,10 @@ class Writer:
             "feasible": feasible,
         }
         with self.transaction() as connection:
-            self._write_progress(connection, execution, seeds)
-            self._finish_execution(connection, execution.id, state, pruned)
-            self._set_seeds(connection, execution, state, pruned)
-            self._set_trial(connection, execution.trial, state, pruned, finished_at=time.time(), **summary)
+            write_progress(connection, self.study, execution, seeds)
+            finish_execution(connection, self.study, execution.id, state, pruned)
+            set_seeds(connection, self.study, execution, state, pruned)
+            set_trial(connection, self.study, execution.trial, state, pruned, finished_at=time.time(), **summary)
 
     @survives_outages
     def pass_rung(self, trial: int, rung: str, seeds: Mapping[int, Mapping[str, float]]) -> None:
@@ -200,7 +215,7 @@ class Writer:
         """
         with self.transaction() as connection:
             for seed, reached in seeds.items():
-                row = and_(self._seeds_of(trial), seed_runs.c.seed == seed)
+                row = and_(seeds_of(self.study, trial), seed_runs.c.seed == seed)
                 known = connection.scalar(select(seed_runs.c.rungs).where(row)) or {}
                 connection.execute(update(seed_runs).where(row).values(rungs={**known, rung: dict(reached)}))
 
@@ -213,35 +228,43 @@ class Writer:
             seeds: Final state of each of its seeds.
         """
         with self.transaction() as connection:
-            self._write_progress(connection, execution, seeds)
-            self._finish_execution(connection, execution.id, State.COMPLETE, None)
-            self._set_seeds(connection, execution, State.COMPLETE, None)
-            self._set_trial(connection, execution.trial, State.WAITING, None)
+            write_progress(connection, self.study, execution, seeds)
+            finish_execution(connection, self.study, execution.id, State.COMPLETE, None)
+            set_seeds(connection, self.study, execution, State.COMPLETE, None)
+            set_trial(connection, self.study, execution.trial, State.WAITING, None)
+
+    @survives_outages
+    def stop_seeds(self, execution: Execution, seeds: Sequence[SeedProgress], reasons: Mapping[int, str]) -> None:
+        """Stops some seeds of an execution for good, ends it, and lets its trial wait to go on with the others.
+
+        Args:
+            execution: The execution.
+            seeds: State of each of its seeds.
+            reasons: Seed → why it is stopped.
+        """
+        with self.transaction() as connection:
+            write_progress(connection, self.study, execution, seeds)
+            named = ", ".join(map(str, reasons))
+            finish_execution(connection, self.study, execution.id, State.PRUNED, f"stopped seeds {named}")
+            for seed, reason in reasons.items():
+                row = and_(seeds_of(self.study, execution.trial), seed_runs.c.seed == seed)
+                connection.execute(update(seed_runs).where(row).values(state=State.PRUNED.value, failure=reason))
+            wait_again(connection, self.study, execution.trial)
 
     @survives_outages
     def fail(self, execution: Execution, failure: str) -> None:
-        """Fails an execution and its trial.
-
-        Args:
-            execution: The execution.
-            failure: The cause, one line.
-        """
+        """Fails an execution and its trial; the cause is one line."""
         with self.transaction() as connection:
-            self._finish_execution(connection, execution.id, State.FAIL, failure)
-            self._set_seeds(connection, execution, State.FAIL, failure)
-            self._set_trial(connection, execution.trial, State.FAIL, failure, finished_at=time.time())
+            finish_execution(connection, self.study, execution.id, State.FAIL, failure)
+            set_seeds(connection, self.study, execution, State.FAIL, failure)
+            set_trial(connection, self.study, execution.trial, State.FAIL, failure, finished_at=time.time())
 
     @survives_outages
     def release(self, execution: Execution, reason: str) -> None:
-        """Ends an execution before its trial is done and lets the trial wait for another attempt.
-
-        Args:
-            execution: The execution.
-            reason: Why it ended, one line.
-        """
+        """Ends an execution before its trial is done and lets the trial wait again; one line says why."""
         with self.transaction() as connection:
-            self._finish_execution(connection, execution.id, State.FAIL, reason)
-            self._wait_again(connection, execution.trial)
+            finish_execution(connection, self.study, execution.id, State.FAIL, reason)
+            wait_again(connection, self.study, execution.trial)
 
     @survives_outages
     def requeue_failed(self) -> list[int]:
@@ -254,7 +277,7 @@ class Writer:
         with self.transaction() as connection:
             numbers = list(connection.scalars(select(trials.c.number).where(failed).order_by(trials.c.number)))
             for number in numbers:
-                self._wait_again(connection, number)
+                wait_again(connection, self.study, number)
         return numbers
 
     @contextmanager
@@ -271,42 +294,3 @@ class Writer:
                 raise StaleWriterError(self.token)
             self.stop_requested = row.stop_requested_at is not None
             yield connection
-
-    def _write_progress(self, connection: Connection, execution: Execution, seeds: Sequence[SeedProgress]) -> None:
-        row = and_(
-            seed_runs.c.study == self.study,
-            seed_runs.c.trial == execution.trial,
-            seed_runs.c.seed == bindparam("of_seed"),
-        )
-        columns = ("env_steps", "iterations", "multiplier", "mean_return", "mean_cost", "measures")
-        statement = update(seed_runs).where(row).values({name: bindparam(f"new_{name}") for name in columns})
-        values = [asdict(seed) for seed in seeds]
-        connection.execute(
-            statement,
-            [{"of_seed": value["seed"]} | {f"new_{name}": value[name] for name in columns} for value in values],
-        )
-
-    def _finish_execution(self, connection: Connection, execution: int, state: State, failure: str | None) -> None:
-        row = and_(executions.c.study == self.study, executions.c.id == execution)
-        # One that has ended this way already may end again: the transaction is being repeated.
-        unfinished = and_(row, executions.c.state.in_([State.WAITING.value, State.RUNNING.value, state.value]))
-        values = {"state": state.value, "failure": failure, "finished_at": time.time()}
-        assert connection.execute(update(executions).where(unfinished).values(**values)).rowcount == 1
-
-    def _set_trial(
-        self, connection: Connection, trial: int, state: State, failure: str | None, **values: object
-    ) -> None:
-        row = and_(trials.c.study == self.study, trials.c.number == trial)
-        connection.execute(update(trials).where(row).values(state=state.value, failure=failure, **values))
-
-    def _set_seeds(self, connection: Connection, execution: Execution, state: State, failure: str | None) -> None:
-        rows = and_(self._seeds_of(execution.trial), seed_runs.c.seed.in_(execution.seeds))
-        connection.execute(update(seed_runs).where(rows).values(state=state.value, failure=failure))
-
-    def _wait_again(self, connection: Connection, trial: int) -> None:
-        self._set_trial(connection, trial, State.WAITING, None, finished_at=None)
-        unfinished = and_(self._seeds_of(trial), seed_runs.c.state != State.COMPLETE.value)
-        connection.execute(update(seed_runs).where(unfinished).values(state=State.WAITING.value, failure=None))
-
-    def _seeds_of(self, trial: int) -> ColumnElement[bool]:
-        return and_(seed_runs.c.study == self.study, seed_runs.c.trial == trial)

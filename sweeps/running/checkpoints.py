@@ -168,14 +168,24 @@ class CheckpointStore:
 
     def _names(self) -> list[str]:
         """Names of these seeds' checkpoints, newest first: a later attempt is newer than any earlier one."""
-        found = [(match, name) for name in self._place.names() if (match := _FOLDER.fullmatch(name))]
-        ordered = sorted(found, key=lambda item: (int(item[0][1]), int(item[0][2])), reverse=True)
-        return [name for _, name in ordered if self._is_ours(name)]
+        found = [name for name in self._place.names() if _FOLDER.fullmatch(name)]
+        return [name for name in sorted(found, key=age_of, reverse=True) if self._is_ours(name)]
 
     def _is_ours(self, name: str) -> bool:
         """Whether a checkpoint is of these seeds; one whose manifest cannot be read may be."""
         manifest = _parse(self._place.manifest(name))
         return manifest is None or tuple(manifest["seeds"]) == self.seeds
+
+
+def age_of(location: str | None) -> tuple[int, int]:
+    """Attempt and iteration of a checkpoint; of two the larger is the newer.
+
+    Examples:
+        >>> age_of("checkpoints/t0007/a2-i000012"), age_of(None)
+        ((2, 12), (0, 0))
+    """
+    match = _FOLDER.fullmatch((location or "").rpartition("/")[2])
+    return (int(match[1]), int(match[2])) if match else (0, 0)
 
 
 def trial_folder(checkpoints: str, trial: int) -> str:

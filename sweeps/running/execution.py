@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, cast
 
 from ray.tune import Trainable
 
@@ -40,11 +40,13 @@ class Job:
         execution: Which seeds of which trial, and which attempt.
         run: What to train.
         checkpoints: Folder or URL of the trial's checkpoints.
+        stopped: Seeds of the execution that train no more, and report nothing.
     """
 
     execution: Execution
     run: RunSpec
     checkpoints: str
+    stopped: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Assignment:
         gpus: Share of a GPU that the networks live on; 0 keeps them on the CPU.
         packed: Further trials that train in the same process: with the same seeds, from the same iteration, and with
             runs that differ from `run` in multiplier and limits only.
+        stopped: Seeds of the execution that train no more, and report nothing; none in a pack.
     """
 
     execution: Execution
@@ -69,22 +72,36 @@ class Assignment:
     env_path: EnvPath = "auto"
     gpus: float = 0.0
     packed: tuple[Job, ...] = ()
+    stopped: tuple[int, ...] = ()
 
     @property
     def jobs(self) -> tuple[Job, ...]:
         """Every trial's part."""
-        return (Job(self.execution, self.run, self.checkpoints), *self.packed)
+        return (Job(self.execution, self.run, self.checkpoints, self.stopped), *self.packed)
+
+
+class Start(NamedTuple):
+    """What an attempt began with.
+
+    Attributes:
+        checkpoint: Path or URL of the checkpoint, or None: anew.
+        saved_at: When its last iteration was done, seconds since the epoch; None without one.
+    """
+
+    checkpoint: str | None = None
+    saved_at: float | None = None
 
 
 class Report(TypedDict):
     """What a worker tells the driver after an iteration; a Tune result.
 
     Attributes:
-        rows: Rows of the iteration, one a seed of each trial. The first report of an attempt that continues from a
-            checkpoint also holds the rows of the checkpoint's iteration, which may never have reached the driver.
+        rows: Rows of the iteration, one for each seed that trains of each trial. The first report of an attempt that
+            continues from a checkpoint also holds the rows of the checkpoint's iteration, which may never have reached
+            the driver.
         complete: Whether every seed has used its budget.
         done: The same, as Tune's word for "stop this".
-        resumed_from: For each trial the path or URL of the checkpoint that this attempt started from, or None.
+        starts: What the attempt of each trial began with, in its first report; None in later ones.
         calibration: Arrays of a `CalibrationRecord`, by name, from the training of a multiplier network that has just
             used its budget; else None.
     """
@@ -92,7 +109,7 @@ class Report(TypedDict):
     rows: list[ResultRow]
     complete: bool
     done: bool
-    resumed_from: tuple[str | None, ...]
+    starts: tuple[Start, ...] | None
     calibration: dict[str, Any] | None
 
 
@@ -103,7 +120,6 @@ class ExecutionTrainable(Trainable):
     _stores: list[CheckpointStore]
     _algorithm: "Algorithm | None"
     _unsaved: list[ResultRow]
-    _resumed_from: tuple[str | None, ...]
 
     def setup(self, config: dict[str, Any]) -> None:
         """Takes the worker's first execution."""
@@ -129,42 +145,41 @@ class ExecutionTrainable(Trainable):
             NonFiniteError: If a loss, a parameter or a metric is not finite; names the seed.
         """
         with attached_to_errors():
-            replayed: list[ResultRow] = []
-            if self._algorithm is None:
-                replayed = self._build()
-                if replayed and self._is_complete(replayed):  # it died between its last checkpoint and its last report
-                    return self._report(replayed)
-            return self._report(replayed + self._train())
+            if self._algorithm is not None:
+                return self._report(self._train(), None)
+            starts, replayed = self._build()
+            if replayed and self._is_complete(replayed):  # it died between its last checkpoint and its last report
+                return self._report(replayed, starts)
+            return self._report(replayed + self._train(), starts)
 
     def _accept(self, assignment: Assignment) -> None:
         self._assignment = assignment
         self._stores = [CheckpointStore(job.checkpoints, job.execution.seeds) for job in assignment.jobs]
         self._algorithm = None
         self._unsaved = []
-        self._resumed_from = (None,) * len(self._stores)
         self._saved_at = time.monotonic()
         self._saved_steps = 0
 
-    def _build(self) -> list[ResultRow]:
-        """Builds the algorithm from the newest good checkpoints and returns the rows that lie in them."""
+    def _build(self) -> tuple[tuple[Start, ...], list[ResultRow]]:
+        """Builds the algorithm from the newest good checkpoints; returns those and the rows that lie in them."""
         try:
             return self._build_from([store.load() for store in self._stores])
         finally:
             for store in self._stores:
                 store.release()
 
-    def _build_from(self, checkpoints: list[Checkpoint | None]) -> list[ResultRow]:
+    def _build_from(self, checkpoints: list[Checkpoint | None]) -> tuple[tuple[Start, ...], list[ResultRow]]:
         found = [checkpoint for checkpoint in checkpoints if checkpoint is not None]
         iterations = {0 if checkpoint is None else checkpoint.iteration for checkpoint in checkpoints}
         if len(iterations) > 1:  # one was damaged; each trial goes on alone
             raise DamagedCheckpointError(f"the trials of a pack stand at different iterations {sorted(iterations)}")
-        rows = [row for checkpoint in found for row in checkpoint.rows]
-        self._resumed_from = tuple(None if each is None else each.location for each in checkpoints)
+        rows = [row for checkpoint in found for row in checkpoint.rows if self._trains(row.seed)]
+        starts = tuple(Start() if each is None else Start(each.location, each.rows[0].time) for each in checkpoints)
         if not (rows and self._is_complete(rows)):
             self._algorithm = build_algorithm(self._assignment, [each.algorithm for each in found], self._storage)
             self._saved_at = time.monotonic()
             self._saved_steps = rows[0].env_steps if rows else 0
-        return rows
+        return starts, rows
 
     def _train(self) -> list[ResultRow]:
         assert self._algorithm is not None
@@ -172,7 +187,8 @@ class ExecutionTrainable(Trainable):
         result = self._algorithm.train()
         now = time.time()
         jobs = self._assignment.jobs
-        rows = [result_row(jobs[row["member"]].execution, row, now) for row in result["seed_rows"]]
+        of_seeds = (row for row in result["seed_rows"] if self._trains(row["seed"]))
+        rows = [result_row(jobs[row["member"]].execution, row, now) for row in of_seeds]
         self._unsaved = rows
         unsaved = rows[0].env_steps - self._saved_steps
         if self._is_complete(rows) or self._assignment.cadence.is_due(unsaved, time.monotonic() - self._saved_at):
@@ -203,17 +219,18 @@ class ExecutionTrainable(Trainable):
         self._algorithm.stop()
         self._algorithm = None
 
+    def _trains(self, seed: int) -> bool:
+        return seed not in self._assignment.stopped
+
     def _is_complete(self, rows: list[ResultRow]) -> bool:
         return all(row.env_steps >= self._assignment.run.env_steps for row in rows)
 
-    def _report(self, rows: list[ResultRow]) -> Report:
-        seeds = len(self._assignment.execution.seeds) * len(self._assignment.jobs)
+    def _report(self, rows: list[ResultRow], starts: tuple[Start, ...] | None) -> Report:
+        seeds = sum(len(job.execution.seeds) - len(job.stopped) for job in self._assignment.jobs)
         complete = self._is_complete(rows[-seeds:])
         trained = self._algorithm if complete else None
         calibration = None if trained is None else cast("LagrangianAlgorithm", trained).calibration()
-        return Report(
-            rows=rows, complete=complete, done=complete, resumed_from=self._resumed_from, calibration=calibration
-        )
+        return Report(rows=rows, complete=complete, done=complete, starts=starts, calibration=calibration)
 
 
 def build_algorithm(assignment: Assignment, sources: Sequence[Path] = (), storage: Any = None) -> "Algorithm":
@@ -227,7 +244,8 @@ def build_algorithm(assignment: Assignment, sources: Sequence[Path] = (), storag
     Returns:
         The algorithm, at the iteration at which `sources` were written.
     """
-    config = algorithm_config(assignment.run, assignment.execution.seeds, assignment.env_path)
+    seeds, stopped = assignment.execution.seeds, assignment.stopped
+    config = algorithm_config(assignment.run, seeds, assignment.env_path, stopped=stopped)
     config.learners(num_gpus_per_learner=assignment.gpus)
     paths = [str(source) for source in sources]
     if assignment.packed:

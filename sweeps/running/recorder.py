@@ -10,14 +10,15 @@ from typing import Any, Concatenate, ParamSpec
 from ray.tune import Callback
 from ray.tune.experiment import Trial as TuneTrial
 
-from sweeps.analysis.objectives import aggregated, bound_of
-from sweeps.analysis.summary import SeedSummary, interval
+from sweeps.analysis.summary import SeedSummary
 from sweeps.calibration_record import write_record
 from sweeps.history import History
 from sweeps.ledger import SeedProgress, StaleWriterError, Writer
-from sweeps.records import Execution, ResultRow, State, Trial
+from sweeps.records import WORKER_LOST, Execution, ResultRow, Trial
 from sweeps.running.budget import BudgetWatch, Failures
-from sweeps.running.execution import ASSIGNMENT, Assignment, Job
+from sweeps.running.checkpoints import age_of
+from sweeps.running.completion import progress_of, results_of
+from sweeps.running.execution import ASSIGNMENT, Assignment, Job, Start
 from sweeps.running.failures import Failure, failure_of
 from sweeps.running.packs import PACK_FAILED
 from sweeps.running.progress import Progress
@@ -29,7 +30,6 @@ from sweeps.tracking import Tracker
 logger = logging.getLogger(__name__)
 
 INTERRUPTED = "interrupted"
-WORKER_LOST = "worker lost"
 MAX_LOST = 3
 """How often a trial goes on after it lost its worker; a trial that kills its own machines fails in the end."""
 
@@ -90,8 +90,9 @@ class Recorder(Callback):
         self._progress = progress
         self._started: dict[int, Execution] = {}
         self._hopeless: dict[int, str] = {}
+        self._left_out: dict[int, Mapping[int, str]] = {}
         self._spec = spec
-        self._rungs = Rungs(spec, writer)
+        self._rungs = Rungs(spec, writer, history)
         self._failures = Failures()
         self._budget = None if spec.budget is None else BudgetWatch(spec.budget, writer, gpus)
 
@@ -124,20 +125,22 @@ class Recorder(Callback):
         """An execution reports an iteration; the spool has its rows before the ledger counts them."""
         assignment = assignment_of(trial)
         rows: Sequence[ResultRow] = result.pop("rows")  # Tune keeps every trial's last result for ever
-        resumed_from: Sequence[str | None] = result.pop("resumed_from")
+        starts: Sequence[Start] | None = result.pop("starts")
         calibration = result.pop("calibration")
         if calibration is not None:
             execution = assignment.execution
             write_record(self._tracker.folder, execution.trial, execution.attempt, calibration)
         doomed = dict(self._hopeless)  # they end with this iteration, as Tune ends its trials
-        for job, start in zip(assignment.jobs, resumed_from, strict=True):
+        for job, start in zip(assignment.jobs, starts or (), strict=starts is not None):
+            self._note_start(job.execution, start)
+        for job in assignment.jobs:
             if job.execution.id in self._started:  # else it was stopped, and its pack trains on
-                self._note_start(job.execution, start)
                 self._take(job, [row for row in rows if row.trial == job.execution.trial])
                 if job.execution.id in doomed:
                     self._end(job.execution)
                     self._finish(job, None if result["complete"] else doomed[job.execution.id])
-        if all(job.execution.id in self._hopeless for job in assignment.jobs if job.execution.id in self._started):
+        ending = self._hopeless.keys() | self._left_out.keys()
+        if all(job.execution.id in ending for job in assignment.jobs if job.execution.id in self._started):
             self.stop.pruned.add(trial.trial_id)  # Tune asks before its next iteration is recorded
 
     @_keeps_errors
@@ -147,10 +150,13 @@ class Recorder(Callback):
         complete = trial.last_result.get("complete", False)
         for job in assignment_of(trial).jobs:
             reason = self._hopeless.get(job.execution.id)
+            left_out = self._left_out.get(job.execution.id)
             if not self._end(job.execution):
                 continue  # it was handed out and never started, and will be handed out again; or it was stopped before
             if complete or reason is not None:
                 self._finish(job, None if complete else reason)
+            elif left_out is not None:
+                self._leave_out(job, left_out)
             else:
                 self._writer.release(job.execution, INTERRUPTED)
                 self._progress.trial_stopped(job.execution.trial, INTERRUPTED)
@@ -212,6 +218,7 @@ class Recorder(Callback):
         """Forgets an execution; whether it had started."""
         self.stop.running.discard(execution.id)
         self._hopeless.pop(execution.id, None)
+        self._left_out.pop(execution.id, None)
         return self._started.pop(execution.id, None) is not None
 
     def _times_lost(self, execution: Execution) -> int:
@@ -225,11 +232,22 @@ class Recorder(Callback):
         if new:
             self._tracker.rows(new)
         summaries = self._summaries(execution)
-        self._writer.progress(execution, _progress_of(summaries))
+        self._writer.progress(execution, progress_of(summaries))
         self._progress.trial_reported(execution.trial, new, summaries)
-        reason = self._rungs.reason_to_stop(job, summaries)
-        if reason is not None:
-            self._hopeless[execution.id] = reason
+        verdict = self._rungs.judge(job, summaries)
+        if verdict.trial is not None:
+            self._hopeless[execution.id] = verdict.trial
+        elif verdict.seeds:
+            self._left_out[execution.id] = verdict.seeds
+
+    def _leave_out(self, job: Job, reasons: Mapping[int, str]) -> None:
+        execution = job.execution
+        self._writer.stop_seeds(
+            execution, self._measured(execution, self._summaries(execution), job.run.cost_limits), reasons
+        )
+        self._progress.trial_stopped(execution.trial, "goes on without some seeds")
+        for seed, reason in reasons.items():
+            self.say(f"trial {execution.trial}, seed {seed} stopped: {reason}")
 
     def _finish(self, job: Job, pruned: str | None) -> None:
         execution = job.execution
@@ -240,35 +258,17 @@ class Recorder(Callback):
         if silent:
             steps = job.run.env_steps
             self._writer.fail(execution, f"no episode of seed {silent[0]} ended within {steps} env steps")
-        elif any(run.state is not State.COMPLETE for run in record.seed_runs if run.seed not in execution.seeds):
+        elif any(not run.state.is_finished for run in record.seed_runs if run.seed not in execution.seeds):
             done = self._measured(execution, summaries, job.run.cost_limits)
             self._writer.complete_seeds(execution, done)
             self._progress.trial_paused(execution.trial)
             return
         else:
-            self._complete(execution, summaries, job.run.cost_limits, pruned)
+            limits = job.run.cost_limits
+            done = self._measured(execution, summaries, limits)
+            results = results_of(list(summaries.values()), limits, self._spec.aggregate, self._spec.cost_bound)
+            self._writer.complete(execution, done, **results, pruned=pruned)
         self._close_trial(execution)
-
-    def _complete(
-        self,
-        execution: Execution,
-        summaries: Mapping[int, SeedSummary],
-        limits: Mapping[str, float],
-        pruned: str | None,
-    ) -> None:
-        of_seeds = {name: [_cost(summary, name) for summary in summaries.values()] for name in limits}
-        bounded = {
-            name: bound_of(aggregated(values, self._spec.aggregate, "minimize"), self._spec.cost_bound)
-            for name, values in of_seeds.items()
-        }
-        self._writer.complete(
-            execution,
-            self._measured(execution, summaries, limits),
-            mean_return=interval([_return(summary) for summary in summaries.values()]),
-            mean_cost={name: interval(values) for name, values in of_seeds.items()},
-            feasible=all(bounded[name] <= limit for name, limit in limits.items()),
-            pruned=pruned,
-        )
 
     def _measured(
         self, execution: Execution, summaries: Mapping[int, SeedSummary], limits: Mapping[str, float]
@@ -276,7 +276,7 @@ class Recorder(Callback):
         """Final state of an execution's seeds, with the objectives of their whole runs."""
         return [
             dataclasses.replace(progress, measures=self._history.measure(execution.trial, progress.seed, limits))
-            for progress in _progress_of({seed: summaries[seed] for seed in execution.seeds})
+            for progress in progress_of({seed: summaries[seed] for seed in execution.seeds})
         ]
 
     def _close_trial(self, execution: Execution) -> None:
@@ -285,21 +285,18 @@ class Recorder(Callback):
         self._tracker.trial_finished(record)
         self._progress.trial_finished(record)
 
-    def _note_start(self, execution: Execution, resumed_from: str | None) -> None:
-        """Writes down and says once that an execution did not start from the checkpoint it was given."""
-        known = self._started[execution.id]
-        if resumed_from == known.resume_from:
-            return
-        self._writer.resumed(execution, resumed_from)
-        self._started[execution.id] = dataclasses.replace(known, resume_from=resumed_from)
-        start = "anew" if resumed_from is None else f"from {Path(resumed_from).name}"
-        logger.warning(
-            "Trial %d: checkpoint %s is damaged; attempt %d started %s.",
-            execution.trial,
-            known.resume_from,
-            execution.attempt,
-            start,
-        )
+    def _note_start(self, execution: Execution, start: Start) -> None:
+        """Writes down what an execution started from, and says so where that is older than what it was given."""
+        if start.checkpoint is not None or execution.resume_from is not None:
+            self._writer.resumed(execution, start.checkpoint, start.saved_at)
+        if age_of(start.checkpoint) < age_of(execution.resume_from):
+            logger.warning(
+                "Trial %d: checkpoint %s is damaged; attempt %d started %s.",
+                execution.trial,
+                execution.resume_from,
+                execution.attempt,
+                "anew" if start.checkpoint is None else f"from {Path(start.checkpoint).name}",
+            )
 
     def _summaries(self, execution: Execution) -> dict[int, SeedSummary]:
         return {seed: self._history.summarize(execution.trial, seed) for seed in execution.seeds}
@@ -311,27 +308,3 @@ class Recorder(Callback):
 def assignment_of(trial: TuneTrial) -> Assignment:
     """What a Tune trial was asked to do."""
     return trial.config[ASSIGNMENT]
-
-
-def _progress_of(summaries: dict[int, SeedSummary]) -> list[SeedProgress]:
-    return [
-        SeedProgress(
-            seed=seed,
-            env_steps=summary.env_steps,
-            iterations=summary.iterations,
-            multiplier=summary.multiplier,
-            mean_return=summary.mean_return,
-            mean_cost=summary.mean_cost,
-        )
-        for seed, summary in summaries.items()
-    ]
-
-
-def _return(summary: SeedSummary) -> float:
-    assert summary.mean_return is not None
-    return summary.mean_return
-
-
-def _cost(summary: SeedSummary, name: str) -> float:
-    assert summary.mean_cost is not None
-    return summary.mean_cost[name]

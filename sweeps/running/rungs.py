@@ -10,21 +10,27 @@ last 5 % of iterations so far) go into the ledger, and it is compared with the t
 
 Before `late` no cost stops a trial: that it pays for safety early, or learns it late, is no reason.
 
+Where the study says so, a seed is judged alone from `late` on, by the same rule, with intervals over its own episodes;
+its trial goes on with the others. It still counts in its trial, as it was when it stopped.
+
 Source: Li et al. (2020), "A System for Massively Parallel Hyperparameter Tuning" (ASHA), and Golovin et al. (2017),
 "Google Vizier" (median); intervals and feasibility are ours.
 """
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sweeps.analysis.statistics import t_interval
 from sweeps.analysis.summary import SeedSummary
+from sweeps.history import History
 from sweeps.ledger import Writer
 from sweeps.records import Interval, State, Trial
 from sweeps.running.execution import Job
 from sweeps.spec import StudySpec
 from sweeps.spec.limits import Stopping
+
+_FEWEST_EPISODES = 5  # fewer say little about a seed
 
 
 @dataclass(frozen=True)
@@ -76,45 +82,81 @@ def reason_to_stop(stopping: Stopping, rung: float, own: Standing, others: Seque
     return f"after {rung:.0%} of its budget return {_show(own.mean_return)} lies below {wanted:.4g}, {what}"
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """What becomes of a trial that has just passed a rung.
+
+    Attributes:
+        trial: Why the whole trial is stopped, or None.
+        seeds: Seed → why it is stopped alone; never all that train.
+    """
+
+    trial: str | None = None
+    seeds: Mapping[int, str] = field(default_factory=dict)
+
+
 class Rungs:
     """The rungs of a running study.
 
     Args:
         spec: The study.
         writer: The driver's right to write it.
+        history: Rows of the unfinished trials.
     """
 
-    def __init__(self, spec: StudySpec, writer: Writer) -> None:
+    def __init__(self, spec: StudySpec, writer: Writer, history: History) -> None:
         self._spec = spec
         self._writer = writer
+        self._history = history
         self._passed: dict[int, set[str]] = {}
 
-    def reason_to_stop(self, job: Job, summaries: Mapping[int, SeedSummary]) -> str | None:
-        """Why to stop a trial that has just reported, or None; between rungs there is no reason.
+    def judge(self, job: Job, summaries: Mapping[int, SeedSummary]) -> Verdict:
+        """Judges a trial that has just reported; between rungs it goes on.
 
         Args:
             job: What it trains.
-            summaries: Seed → where it stands.
+            summaries: Seed of the execution → where it stands, or stood when it stopped.
         """
         stopping, trial = self._spec.stopping, job.execution.trial
         if stopping is None or any(summary.mean_return is None for summary in summaries.values()):
-            return None
-        share = min(summary.env_steps for summary in summaries.values()) / job.run.env_steps
+            return Verdict()
+        share = max(summary.env_steps for summary in summaries.values()) / job.run.env_steps
         reached = [rung for rung in stopping.rungs if rung <= share < 1.0]
         if not reached or _key(reached[-1]) in self._passed_by(trial):
-            return None
+            return Verdict()
         return self._decide(stopping, reached[-1], job, summaries)
 
-    def _decide(self, stopping: Stopping, rung: float, job: Job, summaries: Mapping[int, SeedSummary]) -> str | None:
+    def _decide(self, stopping: Stopping, rung: float, job: Job, summaries: Mapping[int, SeedSummary]) -> Verdict:
         trials = {trial.number: trial for trial in self._writer.ledger.trials(self._writer.study)}
         number = job.execution.trial
         self._passed_by(number).add(_key(rung))
         self._writer.pass_rung(number, _key(rung), {seed: _reached(summary) for seed, summary in summaries.items()})
         if trials[number].retest_of is not None:
-            return None  # it is there to be measured
+            return Verdict()  # it is there to be measured
         own = _standing([_reached(summary) for summary in summaries.values()], job.run.cost_limits)
-        others = [self._standing(trial, rung) for trial in trials.values() if trial.number != number]
-        return reason_to_stop(stopping, rung, own, [standing for standing in others if standing is not None])
+        found = [self._standing(trial, rung) for trial in trials.values() if trial.number != number]
+        others = [standing for standing in found if standing is not None]
+        reason = reason_to_stop(stopping, rung, own, others)
+        if reason is not None or not stopping.seeds or rung < stopping.late:
+            return Verdict(reason)
+        return self._judge_seeds(stopping, rung, job, others)
+
+    def _judge_seeds(self, stopping: Stopping, rung: float, job: Job, others: Sequence[Standing]) -> Verdict:
+        training = [seed for seed in job.execution.seeds if seed not in job.stopped]
+        hopeless: dict[int, str] = {}
+        for seed in training:
+            alone = self._of_seed(job.execution.trial, seed, job.run.cost_limits)
+            reason = None if alone is None else reason_to_stop(stopping, rung, alone, others)
+            if reason is not None:
+                hopeless[seed] = reason
+        return Verdict("each of its seeds is stopped") if len(hopeless) == len(training) else Verdict(seeds=hopeless)
+
+    def _of_seed(self, trial: int, seed: int, limits: Mapping[str, float]) -> Standing | None:
+        """Where a seed stands alone: intervals over the episodes behind its return and cost, if there are enough."""
+        returns, costs = self._history.recent_episodes(trial, seed)
+        if len(returns) < _FEWEST_EPISODES:
+            return None
+        return Standing(t_interval(returns), {name: t_interval(costs[name]) for name in limits}, limits)
 
     def _standing(self, trial: Trial, rung: float) -> Standing | None:
         reached = [(run.rungs or {}).get(_key(rung)) for run in trial.seed_runs]

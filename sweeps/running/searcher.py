@@ -86,6 +86,7 @@ class ExecutionSearcher(Searcher):
                 self._env_path,
                 self._gpus,
                 packed=tuple(packed),
+                stopped=first.stopped,
             )
         }
 
@@ -116,7 +117,8 @@ class ExecutionSearcher(Searcher):
     def _job(self, trial: Trial) -> Job:
         seeds, folder = trial.next_seeds, trial_folder(self._checkpoints, trial.number)
         execution = self._writer.ask(trial.number, seeds, CheckpointStore(folder, seeds).newest())
-        return Job(execution, self._spec.resolve(trial.arm, trial.params), folder)
+        stopped = tuple(seed for seed in seeds if seed in trial.stopped_seeds)
+        return Job(execution, self._spec.resolve(trial.arm, trial.params), folder, stopped)
 
     def _running(self) -> list[int]:
         return [execution.trial for executions in self._live.values() for execution in executions]

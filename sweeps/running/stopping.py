@@ -16,7 +16,7 @@ class Stop:
         failed: Whether the driver itself has failed: everything ends at once.
         running: Ids of the executions that train.
         reason: Why the driver ends by itself, or None: somebody asked it to.
-        pruned: Tune's ids of trials that end for good, since all that they train is without hope.
+        pruned: Tune's ids of trials that end: all that they train is without hope, or goes on without some seeds.
     """
 
     requested: bool = False

@@ -48,6 +48,7 @@ class Stopping(SpecModel):
     min_trials: Annotated[StrictInt, Field(ge=2)] = Field(
         default=4, description="feasible trials on a rung before returns are compared"
     )
+    seeds: bool = Field(default=False, description="whether from `late` on a seed may be stopped while others go on")
 
     @property
     def rungs(self) -> tuple[float, ...]:

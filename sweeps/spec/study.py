@@ -248,6 +248,24 @@ class StudySpec(SpecModel):
         return seeds
 
     @model_validator(mode="after")
+    def _can_leave_seeds_out(self) -> "StudySpec":
+        if self.stopping is not None and self.stopping.seeds and self.algorithm != "ppo_lagrangian":
+            raise SpecError(
+                f"`stopping.seeds` needs ppo_lagrangian, but got {self.algorithm}, whose seeds share every call.",
+                code="out-of-range",
+                path=("stopping", "seeds"),
+                help="drop it: whole trials are still stopped",
+            )
+        if self.stopping is not None and self.stopping.seeds and self.pack is not None:
+            raise SpecError(
+                "`stopping.seeds` and `pack` exclude each other.",
+                code="out-of-range",
+                path=("stopping", "seeds"),
+                help="drop one of them",
+            )
+        return self
+
+    @model_validator(mode="after")
     def _complete_arms(self) -> "StudySpec":
         arms = {name: self._complete_arm(name, arm) for name, arm in self.arms.items()}
         object.__setattr__(self, "arms", FrozenDict(arms))

@@ -343,17 +343,16 @@ class Study:
         """One row a trial.
 
         Returns:
-            Columns `number`, `arm`, one for each searched parameter, `state`, `return`, `return_low`, `return_high`,
-            `<cost>`, `<cost>_low`, `<cost>_high` for each cost, `feasible`, `failure`; low and high are the ends of
-            the 95 % interval over seeds.
+            The columns of `sweeps.trial_table.to_dataframe`.
         """
-        return to_dataframe(self.trials, list(self.spec.cost_limits))
+        return to_dataframe(self.trials, self.spec)
 
     def status(self) -> Status:
         """How the study stands now."""
         counts = self._counts()
         seeds = len(self.spec.seed_list)
         best = self._best_trials()
+        lost = self._ledger.lost_times(self._row.id)
         return Status(
             name=self.name,
             counts=counts,
@@ -361,6 +360,8 @@ class Study:
             env_steps_total=sum(counts.values()) * seeds * self.spec.env_steps,
             holder=self.holder,
             best=best[0] if best else None,
+            kills=len(lost),
+            lost_s=sum(lost),
         )
 
     def _best_trials(self) -> list[Trial]:

@@ -1,5 +1,6 @@
 """`lagsweep ui`: MLflow's pages for the studies of a storage folder."""
 
+import json
 import os
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from sweeps.tracking.store import without_credentials
 from sweeps.tracking.team import AUTH_NAME
 
 
-def serve(storage: Path, address: Address | None = None, console: Console | None = None) -> None:
+def serve(
+    storage: Path, address: Address | None = None, console: Console | None = None, *, as_json: bool = False
+) -> None:
     """Serves MLflow's interface until Ctrl-C, and prints where it is.
 
     Where it already runs, or `MLFLOW_TRACKING_URI` names a server, only the address is printed.
@@ -19,28 +22,36 @@ def serve(storage: Path, address: Address | None = None, console: Console | None
         storage: The storage folder.
         address: Where to listen; by default on the loopback interface only.
         console: Where to print; standard output by default.
+        as_json: Whether to print one line of JSON, with the address and whether this process serves it.
 
     Raises:
         NotFoundError: If there is no such folder.
         UnreachableError: If the server does not start.
     """
     console, address = console or Console(), address or Address()
+
+    def say(sentence: str, url: str, *, serves: bool) -> None:
+        said = json.dumps({"url": url, "storage": str(storage), "serves": serves}) if as_json else sentence
+        console.print(said, soft_wrap=True, markup=False, highlight=not as_json)
+
     elsewhere = os.environ.get("MLFLOW_TRACKING_URI", "")
     if elsewhere.startswith(("http://", "https://")):
-        console.print(f"MLflow is at {without_credentials(elsewhere)} (MLFLOW_TRACKING_URI).", soft_wrap=True)
+        url = without_credentials(elsewhere)
+        say(f"MLflow is at {url} (MLFLOW_TRACKING_URI).", url, serves=False)
         return
     server = start(storage, address)
     if server.process is None:
-        console.print(f"MLflow already serves {storage} at {server.url}", soft_wrap=True)
+        say(f"MLflow already serves {storage} at {server.url}", server.url, serves=False)
         return
-    console.print(f"MLflow serves {storage} at {server.url} (Ctrl-C ends it)", soft_wrap=True)
-    if address.login:
+    say(f"MLflow serves {storage} at {server.url} (Ctrl-C ends it)", server.url, serves=True)
+    if address.login and not as_json:
         console.print(
             f"Its administrator is in {storage / AUTH_NAME}, unless MLFLOW_AUTH_ADMIN_* name one.", soft_wrap=True
         )
     try:
         server.process.wait()
     except KeyboardInterrupt:
-        console.print("MLflow's interface has ended; the data stay.")
+        if not as_json:
+            console.print("MLflow's interface has ended; the data stay.")
     finally:
         stop(storage, server)

@@ -29,12 +29,24 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # of MLflow's client, which only reads here
 ]
 
+OWN_RAY = {"after-start", "after-checkpoint"}
+"""Points at which a Ray of the driver's own dies with it; elsewhere one Ray outlives them, and ends their workers."""
+
 POINTS = [  # in one study, one after the other: each driver goes on where the one before was killed
     *(("before-ask", 1), ("after-ask", 2), ("before-start", 1), ("after-start", 1)),
     *(("before-result", 4), ("after-result", 4), ("before-log", 6), ("after-log", 6)),
     *(("before-checkpoint", 2), ("after-checkpoint", 2), ("before-ship", 5), ("after-ship", 5)),
     *(("before-tell", 1), ("after-tell", 1)),
 ]
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    with scratch_folder() as folder:
+        head = {"num_cpus": 0, "temp_dir": str(folder), "object_store_memory": 100 * 2**20, "include_dashboard": False}
+        cluster = Cluster(initialize_head=True, head_node_args=head)
+        yield cluster
+        cluster.shutdown()
 
 
 def lost_steps(study: Study, before: list[Trial]) -> int:
@@ -48,19 +60,27 @@ def lost_steps(study: Study, before: list[Trial]) -> int:
     return max(lost)
 
 
-def test_a_driver_killed_at_every_point_loses_and_repeats_nothing(undisturbed: Study, tmp_path: Path) -> None:
+def test_a_driver_killed_at_every_point_loses_and_repeats_nothing(
+    cluster: Cluster, undisturbed: Study, tmp_path: Path
+) -> None:
+    cluster.add_node(num_cpus=2, object_store_memory=100 * 2**20)
     study = create_study(SPEC, tmp_path)
     for point, count in POINTS:
         before = study.trials
-        assert start_driver(study, "resume", point, str(count)).wait() == -signal.SIGKILL, (point, log_of(study))
+        where = {} if point in OWN_RAY else {"RAY_ADDRESS": cluster.address}
+        driver = start_driver(study, "resume", point, str(count), **where)
+        assert driver.wait() == -signal.SIGKILL, (point, log_of(study))
         assert study.holder is None, point
         # A checkpoint comes every 800 steps, and its rows may arrive after it.
         assert lost_steps(study, before) <= 800 + STEPS, point
 
-    finish(study, "resume")
+    finish(study, "resume", RAY_ADDRESS=cluster.address)
 
     assert_same(study, undisturbed)
     assert any(execution.resume_from for execution, _, _ in study._ledger.executions(1))
+    status = study.status()
+    assert status.kills >= 10  # the first two die before anything has started, and some before anything is running
+    assert status.lost_s > 0.0
 
 
 def progressed(share: float) -> Callable[[list[Trial]], bool]:
@@ -81,6 +101,7 @@ def test_a_killed_worker_costs_its_trial_one_attempt(undisturbed: Study, tmp_pat
     again = [execution for execution, _, _ in executions_of(study) if execution.trial == lost[0].trial]
     assert [execution.attempt for execution in again] == [1, 2]
     assert again[1].resume_from is not None
+    assert study.status().kills == 1
 
 
 def executions_of(study: Study) -> list:
@@ -113,15 +134,6 @@ def test_stopped_and_interrupted_drivers_leave_nothing_running_and_a_checkpoint_
 
     assert "as `lagsweep stop` asks" in log_of(study)
     assert_same(study, undisturbed)
-
-
-@pytest.fixture
-def cluster() -> Iterator[Cluster]:
-    with scratch_folder() as folder:
-        head = {"num_cpus": 0, "temp_dir": str(folder), "object_store_memory": 100 * 2**20, "include_dashboard": False}
-        cluster = Cluster(initialize_head=True, head_node_args=head)
-        yield cluster
-        cluster.shutdown()
 
 
 def test_a_lost_node_costs_its_trial_one_attempt(cluster: Cluster, undisturbed: Study, tmp_path: Path) -> None:

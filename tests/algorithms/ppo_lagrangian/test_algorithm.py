@@ -88,6 +88,15 @@ def test_a_seed_comes_out_the_same_alone_and_among_others(target_kl: float) -> N
         assert len(stops) > 1
 
 
+def test_a_stopped_seed_keeps_its_networks_and_the_others_learn_as_before() -> None:
+    at_start = train(make_config((5, 6, 7)), 0)[0]
+    everyone, _ = train(make_config((5, 6, 7)), 3)
+    without_one, _ = train(make_config().seeds((5, 6, 7), stopped=(6,)), 3)
+    assert torch.equal(without_one[1], at_start[1])
+    assert torch.equal(without_one[[0, 2]], everyone[[0, 2]])
+    assert not torch.equal(everyone[1], at_start[1])
+
+
 @pytest.mark.parametrize("scale_invariance", ["off", "iteration", "minibatch"])
 def test_continued_from_a_checkpoint_it_trains_on_bit_for_bit(tmp_path: Path, scale_invariance: str) -> None:
     config = make_config(cost_window=30, scale_invariance=scale_invariance)

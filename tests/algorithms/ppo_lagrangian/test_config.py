@@ -88,6 +88,12 @@ def test_seeds_are_different_and_from_zero_up(seeds: list[int]) -> None:
         PPOLagrangianConfig().seeds(seeds)
 
 
+@pytest.mark.parametrize("stopped", [(4,), (0, 1)])
+def test_stopped_seeds_are_some_of_the_seeds_and_never_all(stopped: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"`stopped` must be some of the seeds \[0, 1\]"):
+        PPOLagrangianConfig().seeds([0, 1], stopped=stopped)
+
+
 @pytest.mark.parametrize(
     ("parameters", "runners", "rule"),
     [

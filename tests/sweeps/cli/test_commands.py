@@ -7,9 +7,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import cast
 
 import jsonschema
 import pytest
+from click import Group
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 import sweeps
@@ -157,6 +160,14 @@ def test_plan_measures_this_machine_and_keeps_standard_output_for_the_result(fil
     assert plan["duration_s"] > 0.0
     assert "measured on this machine" in plan["speed"]
     assert result.stderr == "measuring the speed of this machine; --no-measure skips it\n"
+
+
+def test_every_command_answers_in_json() -> None:
+    commands = cast(Group, get_command(app)).commands
+    silent = {
+        name for name, command in commands.items() if not any("--output" in param.opts for param in command.params)
+    }
+    assert silent == {"schema"}  # which prints nothing else
 
 
 def test_schema_prints_a_json_schema():

@@ -117,13 +117,19 @@ def test_stop_names_the_process_that_ends(study: Study, tmp_path: Path) -> None:
 def test_delete_asks_first(study: Study, tmp_path: Path) -> None:
     refused = lagsweep("delete", "profile", "--storage", tmp_path, input="n\n")
     assert refused.exit_code != 0
-    assert "Delete study profile with 3 trials" in refused.stdout
+    assert "Delete study profile with 3 trials" in refused.stderr
     assert len(list_studies(tmp_path)) == 1
 
     assert lagsweep("delete", "profile", "--yes", "--storage", tmp_path).stdout == "profile: deleted\n"
 
     assert list_studies(tmp_path) == []
     assert lagsweep("status", "profile", "--storage", tmp_path).exit_code == 3
+
+
+def test_delete_as_json_keeps_standard_output_for_the_result(study: Study, tmp_path: Path) -> None:
+    shown = lagsweep("delete", "profile", "--storage", tmp_path, "--output", "json", input="y\n")
+    answer = shown.stdout[shown.stdout.index("{") :]  # before it the runner shows what was typed
+    assert json.loads(answer) == {"name": "profile", "deleted": True, "trials": 3}
 
 
 def test_watching_what_nobody_runs_says_how_to_go_on(study: Study, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Commands about studies that exist: what they show, and which exit code says how a study ended."""
 
 import csv
-import io
 import json
 import os
 import signal
@@ -10,49 +9,13 @@ import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner, Result
 
-from sweeps.cli import app
-from sweeps.ledger import SeedProgress, driving
+from sweeps.ledger import driving
 from sweeps.policy import PolicyDescription, save_policy
-from sweeps.records import Interval
-from sweeps.spec import StudySpec
-from sweeps.study import Study, create_study
-
-TEXT = """\
-name: profile
-task: analytic/ring
-cost_limit: 12
-env_steps: 3_000
-seeds: 2
-hyperparameters: {preset: smoke}
-arms:
-  fixed: {lagrangian: {update: fixed}, search: {kind: grid, multiplier: [0, 0.5, 2]}}
-"""
-
-
-def lagsweep(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
-
-
-def finished(storage: Path, results: list[tuple[float, float] | None], text: str = TEXT) -> Study:
-    """A study of which the ledger holds each trial's (return, cost), or its failure."""
-    study = create_study(StudySpec.from_text(text), storage)
-    with driving(study._ledger, study._row) as writer:
-        for number, result in enumerate(results):
-            execution = writer.ask(number, study.spec.seed_list, None)
-            writer.start(execution)
-            if result is None:
-                writer.fail(execution, "NonFiniteError: seed 1: [loss] is nan")
-                continue
-            mean, cost = (Interval(value, value - 1.0, value + 1.0, 2) for value in result)
-            seeds = [SeedProgress(seed, 3_000, 3, {"cost": float(number)}) for seed in execution.seeds]
-            writer.complete(execution, seeds, mean_return=mean, mean_cost={"cost": cost}, feasible=result[1] <= 12.0)
-    return study
+from tests.sweeps.cli.finished import TEXT, finished, lagsweep
 
 
 @pytest.fixture
@@ -62,87 +25,10 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_trials_are_a_table_with_intervals_and_causes(tmp_path: Path):
-    finished(tmp_path, [(30.0, 20.0), (20.0, 10.0), None])
-    lines = [
-        " ".join(line.split()) for line in lagsweep("trials", "profile", "--storage", tmp_path).stdout.splitlines()
-    ]
-    assert lines[2] == "trial arm parameters λ return cost feasible state"
-    assert lines[4:7] == [
-        "0 fixed multiplier=0 0 30 [29, 31] 20 [19, 21] no COMPLETE",
-        "1 fixed multiplier=0.5 1 20 [19, 21] 10 [9, 11] yes COMPLETE",
-        "2 fixed multiplier=2 – – – – NonFiniteError: seed 1: [loss] is nan",
-    ]
-
-
-def test_trials_as_csv_are_the_data_frame(tmp_path: Path):
-    study = finished(tmp_path, [(30.0, 20.0), (20.0, 10.0), None])
-    rows = list(
-        csv.DictReader(io.StringIO(lagsweep("trials", "profile", "--storage", tmp_path, "--output", "csv").stdout))
-    )
-    assert list(rows[0]) == list(study.trials_dataframe().columns)
-    assert [(row["multiplier"], row["return"], row["feasible"]) for row in rows] == [
-        ("0.0", "30.0", "False"),
-        ("0.5", "20.0", "True"),
-        ("2.0", "", ""),
-    ]
-
-
-def test_trials_as_json_have_their_seeds(tmp_path: Path):
-    finished(tmp_path, [(30.0, 20.0)])
-    trials: list[dict[str, Any]] = json.loads(
-        lagsweep("trials", "profile", "--storage", tmp_path, "--output", "json").stdout
-    )
-    assert [trial["state"] for trial in trials] == ["COMPLETE", "WAITING", "WAITING"]
-    assert trials[0]["mean_cost"]["cost"] == {"mean": 20.0, "low": 19.0, "high": 21.0, "num_seeds": 2}
-    assert [run["seed"] for run in trials[0]["seed_runs"]] == [0, 1]
-
-
 def test_the_storage_may_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     finished(tmp_path, [(20.0, 10.0)])
     monkeypatch.setenv("LAGSWEEP_STORAGE", str(tmp_path))
     assert lagsweep("best", "profile").exit_code == 0
-
-
-def test_best_is_the_feasible_trial_with_the_highest_return(tmp_path: Path):
-    finished(tmp_path, [(30.0, 20.0), (20.0, 10.0), (10.0, 5.0)])
-    result = lagsweep("best", "profile", "--storage", tmp_path)
-    assert result.exit_code == 0
-    expected = "best feasible: trial 1 (fixed, multiplier=0.5): return 20 [19, 21], cost 10 [9, 11]\n"
-    assert result.stdout == expected
-    data = json.loads(lagsweep("best", "profile", "--storage", tmp_path, "--output", "json").stdout)
-    assert (data["number"], data["params"], data["feasible"]) == (1, {"multiplier": 0.5}, True)
-
-
-def test_without_a_feasible_trial_best_ends_with_7(tmp_path: Path):
-    finished(tmp_path, [(30.0, 20.0), (20.0, 13.0), (10.0, 12.5)])
-    result = lagsweep("best", "profile", "--storage", tmp_path)
-    assert result.exit_code == 7
-    assert "error[no-feasible-trial]" in result.stderr
-    data = json.loads(lagsweep("best", "profile", "--storage", tmp_path, "--output", "json").stdout)
-    assert (data["error"]["code"], data["error"]["exit_code"]) == ("no-feasible-trial", 7)
-
-
-def test_status_counts_trials_and_env_steps(tmp_path: Path):
-    finished(tmp_path, [(20.0, 10.0), None])
-    text = lagsweep("status", "profile", "--storage", tmp_path).stdout
-    # One of three trials has done its 2 · 3 000 steps; the failed one none.
-    assert text.splitlines() == [
-        "profile: not finished; trials: 1 waiting, 1 complete, 1 fail",
-        "env steps: 6,000 of 18,000 (33%)",
-        "best feasible: trial 0, return 20 [19, 21]",
-    ]
-    data = json.loads(lagsweep("status", "profile", "--storage", tmp_path, "--output", "json").stdout)
-    assert (data["finished"], data["env_steps"], data["best"]["number"]) == (False, 6_000, 0)
-    assert data["trials"] == {"waiting": 1, "running": 0, "complete": 1, "pruned": 0, "fail": 1}
-
-
-def test_list_shows_every_study(tmp_path: Path):
-    finished(tmp_path, [(20.0, 10.0)])
-    finished(tmp_path, [], TEXT.replace("profile", "other"))
-    rows = json.loads(lagsweep("list", "--storage", tmp_path, "--output", "json").stdout)
-    assert [(row["study"], row["complete"], row["waiting"]) for row in rows] == [("profile", 1, 2), ("other", 0, 3)]
-    assert lagsweep("list", "--storage", tmp_path / "none").stdout == "nothing to show\n"
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,37 @@ def test_seeds_that_are_complete_stay_so_when_others_of_their_trial_wait_again(l
     assert [run.state for run in ledger.trials(writer.study)[0].seed_runs] == [State.COMPLETE, State.WAITING]
 
 
+def test_a_seed_that_is_stopped_stays_so_whatever_becomes_of_the_others(ledger: Ledger, writer: Writer) -> None:
+    execution = started(writer)
+
+    writer.stop_seeds(execution, progress(3), {1: "its cost lies above the limit"})
+
+    trial = ledger.trials(writer.study)[0]
+    assert ledger.executions(writer.study) == [(execution, State.PRUNED, "stopped seeds 1")]
+    assert trial.state is State.WAITING
+    assert [(run.state, run.failure, run.iterations) for run in trial.seed_runs] == [
+        (State.WAITING, None, 3),
+        (State.PRUNED, "its cost lies above the limit", 3),
+    ]
+    assert (trial.next_seeds, trial.stopped_seeds) == ((0, 1), (1,))  # they share a checkpoint; the one trains no more
+
+    second = started(writer)
+    assert states_of_seeds(ledger) == [State.RUNNING, State.PRUNED]
+    writer.release(second, "interrupted")
+    assert states_of_seeds(ledger) == [State.WAITING, State.PRUNED]
+    writer.fail(started(writer), "boom")
+    assert states_of_seeds(ledger) == [State.FAIL, State.PRUNED]
+    writer.requeue_failed()
+    assert states_of_seeds(ledger) == [State.WAITING, State.PRUNED]
+    writer.complete(started(writer), progress(5), mean_return=RETURN, mean_cost={"cost": COST}, feasible=True)
+    assert states_of_seeds(ledger) == [State.COMPLETE, State.PRUNED]
+    assert ledger.trials(writer.study)[0].seed_runs[1].failure == "its cost lies above the limit"
+
+
+def states_of_seeds(ledger: Ledger) -> list[State]:
+    return [run.state for run in ledger.trials(1)[0].seed_runs]
+
+
 def test_suggested_trials_are_appended_with_the_next_number(writer: Writer) -> None:
     trial = writer.add_trial(NewTrial("pid:kp=0.1", "pid", {"kp": 0.1}), SEEDS)
 
@@ -148,8 +179,9 @@ def test_a_stale_writer_changes_nothing(ledger: Ledger, study: StudyRow, tmp_pat
                 lambda: stale.add_trial(NewTrial("x", "fixed", {}), SEEDS),
                 lambda: stale.ask(1, SEEDS, None),
                 lambda: stale.start(execution),
-                lambda: stale.resumed(execution, None),
+                lambda: stale.resumed(execution, None, None),
                 lambda: stale.complete_seeds(execution, progress(3)),
+                lambda: stale.stop_seeds(execution, progress(3), {0: "hopeless"}),
                 stale.renew,
                 stale.requeue_failed,
                 stale.take_over,

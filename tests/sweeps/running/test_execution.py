@@ -11,7 +11,7 @@ from ray.train._internal.storage import StorageContext
 from algorithms.errors import NonFiniteError
 from sweeps.records import Execution, ResultRow
 from sweeps.running.checkpoints import Cadence, CheckpointStore
-from sweeps.running.execution import ASSIGNMENT, Assignment, ExecutionTrainable, build_algorithm, result_row
+from sweeps.running.execution import ASSIGNMENT, Assignment, ExecutionTrainable, Start, build_algorithm, result_row
 from sweeps.spec import StudySpec
 
 pytestmark = [
@@ -88,12 +88,38 @@ def test_an_execution_stopped_and_continued_gives_the_rows_of_an_undisturbed_one
     # The first report after the restart begins with the checkpoint's rows, which may have been lost.
     assert [row.iteration for row in after[0]["rows"]] == [2, 2, 3, 3]
     assert after[0]["rows"][:2] == before[1]["rows"]
-    assert after[0]["resumed_from"] == (str(tmp_path / "t0000" / "a1-i000002"),)
+    assert before[0]["starts"] == (Start(None, None),)
+    assert after[0]["starts"] == (Start(str(tmp_path / "t0000" / "a1-i000002"), before[1]["rows"][0].time),)
+    assert after[1]["starts"] is None
     rows = [row for report in before for row in report["rows"]]
     rows += [row for report in after for row in report["rows"] if row.attempt == 2]
     assert [numbers(row) for row in rows] == expected
     assert [report["complete"] for report in (*before, *after)] == [False, False, False, False, True]
     assert [report["done"] for report in (*before, *after)] == [False, False, False, False, True]
+
+
+def test_a_stopped_seed_reports_nothing_more_and_changes_nothing_for_the_others(
+    assignment: Assignment, tmp_path: Path
+) -> None:
+    undisturbed = worker(replace(assignment, checkpoints=str(tmp_path / "other")), tmp_path)
+    expected = [numbers(row) for report in train(undisturbed, 5) for row in report["rows"] if row.seed == 1]
+    undisturbed.stop()
+
+    first = worker(assignment, tmp_path)
+    before = train(first, 2)
+    first.reset({ASSIGNMENT: replace(next_attempt(assignment), stopped=(0,))}, storage=first._storage)
+    after = train(first, 3)
+    first.stop()
+    again = worker(replace(next_attempt(next_attempt(assignment)), stopped=(0,)), tmp_path)
+    (last,) = train(again, 1)  # a checkpoint of a group with a stopped seed opens again
+    again.stop()
+
+    reported = [row for report in after for row in report["rows"]]
+    assert {row.seed for row in reported} == {1}
+    rows = [row for report in before for row in report["rows"] if row.seed == 1]
+    assert [numbers(row) for row in rows + [row for row in reported if row.attempt == 2]] == expected
+    assert [report["complete"] for report in after] == [False, False, True]
+    assert (last["complete"], last["rows"]) == (True, after[-1]["rows"])
 
 
 def test_a_complete_checkpoint_is_reported_without_training(assignment: Assignment, tmp_path: Path) -> None:

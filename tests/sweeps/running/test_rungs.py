@@ -1,9 +1,18 @@
 """Who is stopped on a rung, and who never is."""
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from sweeps.records import Interval
-from sweeps.running.rungs import Standing, reason_to_stop
+from sweeps.history import History
+from sweeps.ledger import Ledger, NewTrial, Writer, driving
+from sweeps.records import Interval, ResultRow
+from sweeps.running.checkpoints import Cadence
+from sweeps.running.execution import Assignment
+from sweeps.running.rungs import Rungs, Standing, Verdict, reason_to_stop
+from sweeps.spec import StudySpec
 from sweeps.spec.limits import Stopping
 
 ASHA = Stopping(rule="asha", min_trials=3)
@@ -68,3 +77,98 @@ def test_late_an_interval_below_that_of_the_best_feasible_stops():
     assert reason is not None
     assert reason.endswith("lies below 59, the interval of the best feasible trial")
     assert reason_to_stop(MEDIAN, 0.7, standing(58.5, 20.0), peers) is None
+
+
+def spec_of(**stopping: Any) -> StudySpec:
+    return StudySpec.model_validate(
+        {
+            "name": "s",
+            "task": "analytic/bandit",
+            "cost_limit": 25.0,
+            "env_steps": 8_000,
+            "seeds": 3,
+            "hyperparameters": {"preset": "smoke", "steps_per_iteration": 400},
+            "lagrangian": {"update": "fixed"},
+            "stopping": {"rule": "asha", "seeds": True} | stopping,
+        }
+    )
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> Iterator[Writer]:
+    ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
+    study = ledger.create_study("s", "", "a" * 64, [0, 1, 2], [NewTrial("fixed:{}", "fixed", {})])
+    with driving(ledger, study) as writer:
+        yield writer
+    ledger.close()
+
+
+def judged(
+    writer: Writer,
+    costs: dict[int, tuple[float, ...]],
+    *,
+    iteration: int = 14,
+    stopped: tuple[int, ...] = (),
+    **stopping: Any,
+) -> Verdict:
+    """The verdict over one trial whose seeds have done some of 20 iterations, with these costs of episodes."""
+    spec, history = spec_of(**stopping), History()
+    for seed, of_episodes in costs.items():
+        returns = (50.0,) * len(of_episodes)
+        history.add([ResultRow(0, seed, iteration, 400 * iteration, 0.0, 1, {}, returns, {"cost": of_episodes})])
+    execution = writer.ask(0, (0, 1, 2), None)
+    writer.start(execution)
+    assignment = Assignment(execution, spec.resolve("fixed", {}), "", Cadence(), stopped=stopped)
+    return Rungs(spec, writer, history).judge(assignment, {seed: history.summarize(0, seed) for seed in costs})
+
+
+# Mean 31, s = sqrt(2.5): 31 ± 2.776 · 1.581 / sqrt(5) = 31 ± 1.963. Over the seeds' means 31, 20, 21 the interval is
+# 24 ± 4.303 · 6.083 / sqrt(3) = 24 ± 15.1, which holds 25: the trial goes on.
+OVER, WITHIN, CLOSE = (29.0, 30.0, 31.0, 32.0, 33.0), (20.0,) * 5, (21.0,) * 5
+
+
+def test_a_seed_whose_own_cost_lies_above_the_limit_late_is_stopped_alone(writer: Writer) -> None:
+    assert judged(writer, {0: OVER, 1: WITHIN, 2: CLOSE}) == Verdict(
+        seeds={0: "after 70% of its budget cost 31 [29.04, 32.96] lies above the limit 25"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"seeds": False}, "not asked for"),
+        ({"iteration": 13}, "early: the rung before is at 60 %"),
+        ({"start": 0.75, "late": 0.9}, "between rungs"),
+    ],
+)
+def test_otherwise_no_seed_is_stopped(writer: Writer, change: dict[str, Any], why: str) -> None:
+    assert judged(writer, {0: OVER, 1: WITHIN, 2: CLOSE}, **change) == Verdict(), why
+
+
+def test_few_episodes_and_an_interval_that_holds_the_limit_stop_no_seed(writer: Writer) -> None:
+    assert judged(writer, {0: OVER[:4], 1: (10.0, 20.0, 30.0, 40.0, 50.0), 2: CLOSE}) == Verdict()
+
+
+def test_where_every_seed_is_hopeless_the_trial_is(writer: Writer) -> None:
+    # Means 26, 26, 200: 84 ± 249 over seeds, and each alone is above 25.
+    verdict = judged(writer, {0: (26.0,) * 5, 1: (26.0,) * 5, 2: (200.0,) * 5})
+    assert verdict == Verdict("each of its seeds is stopped")
+
+
+def test_a_stopped_seed_is_judged_no_more_and_counts_as_it_was(writer: Writer) -> None:
+    costs = {0: OVER, 1: WITHIN, 2: CLOSE}
+    assert judged(writer, costs, stopped=(0,)) == Verdict()
+    runs = writer.ledger.trials(writer.study)[0].seed_runs
+    assert [run.rungs for run in runs] == [{"0.7": {"return": 50.0, "cost": cost}} for cost in (31.0, 20.0, 21.0)]
+
+
+def test_the_seeds_that_are_left_pass_rungs_though_a_stopped_one_has_not(writer: Writer) -> None:
+    spec, history = spec_of(), History()
+    for seed, iteration in ((0, 9), (1, 14), (2, 14)):
+        row = ResultRow(0, seed, iteration, 400 * iteration, 0.0, 1, {}, (50.0,) * 5, {"cost": (20.0,) * 5})
+        history.add([row])
+    execution = writer.ask(0, (0, 1, 2), None)
+    writer.start(execution)
+    assignment = Assignment(execution, spec.resolve("fixed", {}), "", Cadence(), stopped=(0,))
+    Rungs(spec, writer, history).judge(assignment, {seed: history.summarize(0, seed) for seed in range(3)})
+    assert all("0.7" in (run.rungs or {}) for run in writer.ledger.trials(writer.study)[0].seed_runs)

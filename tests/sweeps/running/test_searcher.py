@@ -128,6 +128,20 @@ def test_continues_from_the_newest_checkpoint_with_the_seeds_that_are_left(write
     assert execution == Execution(id=1, trial=0, attempt=1, seeds=(0, 1), resume_from=path)
 
 
+def test_a_stopped_seed_stays_in_its_group_and_is_named(writer: Writer, tmp_path: Path) -> None:
+    searcher = searcher_of(writer, tmp_path, max_concurrent=1)
+    first = asked(searcher.suggest("tune-0"))
+    writer.start(first.execution)
+    progress = [SeedProgress(seed, 100, 1, {"cost": 0.0}, 1.0, {"cost": 1.0}) for seed in (0, 1)]
+    writer.stop_seeds(first.execution, progress, {1: "hopeless"})
+    searcher.on_trial_complete("tune-0")
+
+    second = asked(searcher.suggest("tune-1"))
+
+    assert (first.stopped, second.stopped) == ((), (1,))
+    assert (second.execution.trial, second.execution.attempt, second.execution.seeds) == (0, 2, (0, 1))
+
+
 def test_a_pickled_copy_reads_the_same_ledger(writer: Writer, tmp_path: Path) -> None:
     searcher = searcher_of(writer, tmp_path)
     searcher.suggest("tune-0")

@@ -92,6 +92,25 @@ def test_more_env_steps_continue_what_has_trained_and_say_so(study: Study) -> No
     assert (failed.state, failed.continued) == (State.FAIL, False)  # it had trained nothing
 
 
+def test_a_seed_that_was_stopped_is_not_continued(tmp_path: Path) -> None:
+    study = create_study(spec_of(name="stopped"), tmp_path)
+    seeds = [SeedProgress(seed, 10_000, 1, {"cost": 0.5}) for seed in (0, 1)]
+    mean = Interval(5.0, 4.0, 6.0, 2)
+    with study._driving() as writer:
+        execution = writer.ask(0, (0, 1), None)
+        writer.start(execution)
+        writer.stop_seeds(execution, seeds, {0: "hopeless"})
+        execution = writer.ask(0, (0, 1), None)
+        writer.start(execution)
+        writer.complete(execution, seeds, mean_return=mean, mean_cost={"cost": mean}, feasible=True)
+
+    study.extend(env_steps=10_000, seeds=1)
+
+    trial = study.trials[0]
+    assert [run.state for run in trial.seed_runs] == [State.PRUNED, State.WAITING, State.WAITING]
+    assert (trial.next_seeds, trial.stopped_seeds, trial.continued) == ((0, 1), (0,), True)
+
+
 def test_seeds_of_two_cohorts_continue_one_after_the_other(study: Study) -> None:
     study.extend(seeds=1)
     study.extend(env_steps=10_000)

@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
+from sweeps.analysis.statistics import t_interval
 from sweeps.errors import FailedTrialsError
-from sweeps.records import State
+from sweeps.records import ResultRow, State
 from sweeps.spec import StudySpec
 from sweeps.study import Study, create_study
+from sweeps.tracking.spool import read_rows
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("local_ray")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("local_ray"), pytest.mark.timeout(600)]
 
 
 def run(folder: Path, env_steps: int = 8_000, **changes: Any) -> Study:
@@ -38,6 +40,46 @@ def test_a_trial_that_breaks_its_limit_late_is_stopped_with_its_reason(tmp_path:
     assert all(run.rungs is not None and "0.7" in run.rungs for run in free.seed_runs)
     assert study.best_trial.number == dear.number
     assert study.status().is_finished
+
+
+def test_a_seed_that_breaks_the_limit_late_is_stopped_and_its_siblings_come_out_the_same(tmp_path: Path) -> None:
+    settings = {"lagrangian": {"update": "fixed", "multiplier": 0.7}, "aggregate": "mean"}
+    whole = run(tmp_path / "whole", **settings)
+    at_rung = [row for row in rows_of(whole) if row.iteration == 14]  # 5,600 of 8,000 steps; its window is itself
+    intervals = {row.seed: t_interval(row.episode_costs["cost"]) for row in at_rung}
+    worst = max(intervals, key=lambda seed: intervals[seed].low)
+    # A fixed multiplier does not look at the limit: the second study is the first one until a seed is stopped.
+    limit = intervals[worst].low - 1e-6
+    assert all(intervals[seed].low <= limit for seed in intervals if seed != worst)
+    assert t_interval([interval.mean for interval in intervals.values()]).low <= limit  # the trial goes on
+
+    study = run(tmp_path / "stopped", cost_limit=limit, stopping={"rule": "asha", "seeds": True}, **settings)
+
+    (trial,) = study.trials
+    others = [run for run in trial.seed_runs if run.seed != worst]
+    assert trial.state is State.COMPLETE
+    assert trial.stopped_seeds == (worst,)
+    stopped = trial.seed_runs[worst]
+    assert stopped.failure is not None
+    assert stopped.failure.startswith("after 70% of its budget cost ")
+    assert (stopped.iterations, [run.iterations for run in others]) == (15, [20, 20])  # one after the rung
+    siblings = [numbers(row) for row in rows_of(whole) if row.seed != worst]
+    assert [numbers(row) for row in rows_of(study) if row.seed != worst] == siblings
+    assert trial.mean_return == t_interval([run.mean_return or 0.0 for run in trial.seed_runs])  # with the stopped one
+    executions = [(execution.seeds, state) for execution, state, _ in study._ledger.executions(1)]
+    assert executions == [((0, 1, 2), State.PRUNED), ((0, 1, 2), State.COMPLETE)]
+    policy = study.folder / "policy"
+    assert policy.is_dir() == bool(trial.feasible)
+
+
+def rows_of(study: Study) -> list[ResultRow]:
+    return sorted(read_rows(study.folder / "spool.jsonl"), key=lambda row: (row.seed, row.iteration))
+
+
+def numbers(row: ResultRow) -> tuple[Any, ...]:
+    own = {key: value for key, value in row.metrics.items() if key != "multiplier/error"}  # J − d: the limit differs
+    metrics = {key: value for key, value in own.items() if not key.startswith("time/")}
+    return row.seed, row.iteration, metrics, row.episode_returns, row.episode_costs
 
 
 def test_a_spent_budget_ends_a_study_that_a_larger_one_continues(tmp_path: Path) -> None:

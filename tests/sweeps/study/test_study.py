@@ -135,6 +135,7 @@ def test_the_table_has_a_row_a_trial_with_intervals_and_failures(tmp_path: Path)
     assert list(table.columns) == [
         *("number", "arm", "multiplier", "state", "return", "return_low", "return_high"),
         *("cost", "cost_low", "cost_high", "feasible", "failure", "continued"),
+        *("retest_of", "seeds", "seeds_stopped"),
     ]
     assert table.loc[0, ["return", "return_low", "return_high", "cost", "cost_high"]].tolist() == [90, 89, 91, 30, 31]
     assert table["state"].tolist() == ["COMPLETE", "FAIL", "WAITING"]
