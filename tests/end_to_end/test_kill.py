@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ray.cluster_utils import Cluster
@@ -40,13 +41,22 @@ POINTS = [  # in one study, one after the other: each driver goes on where the o
 ]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     with scratch_folder() as folder:
         head = {"num_cpus": 0, "temp_dir": str(folder), "object_store_memory": 100 * 2**20, "include_dashboard": False}
         cluster = Cluster(initialize_head=True, head_node_args=head)
         yield cluster
         cluster.shutdown()
+
+
+@pytest.fixture
+def nodes(cluster: Cluster) -> Iterator[list[Any]]:
+    """Two nodes with a core each, for one test."""
+    nodes = [cluster.add_node(num_cpus=1, object_store_memory=100 * 2**20) for _ in range(2)]
+    yield nodes
+    for node in cluster.worker_nodes & set(nodes):
+        cluster.remove_node(node)
 
 
 def lost_steps(study: Study, before: list[Trial]) -> int:
@@ -60,10 +70,10 @@ def lost_steps(study: Study, before: list[Trial]) -> int:
     return max(lost)
 
 
+@pytest.mark.usefixtures("nodes")
 def test_a_driver_killed_at_every_point_loses_and_repeats_nothing(
     cluster: Cluster, undisturbed: Study, tmp_path: Path
 ) -> None:
-    cluster.add_node(num_cpus=2, object_store_memory=100 * 2**20)
     study = create_study(SPEC, tmp_path)
     for point, count in POINTS:
         before = study.trials
@@ -108,12 +118,14 @@ def executions_of(study: Study) -> list:
     return study._ledger.executions(1)
 
 
+@pytest.mark.usefixtures("nodes")
 def test_stopped_and_interrupted_drivers_leave_nothing_running_and_a_checkpoint_of_the_last_iteration(
-    undisturbed: Study, tmp_path: Path
+    cluster: Cluster, undisturbed: Study, tmp_path: Path
 ) -> None:
     study = create_study(SPEC, tmp_path)
-    for end, share in (("stop", 0.1), (signal.SIGINT, 0.3), (signal.SIGTERM, 0.5)):
-        driver = start_driver(study, "resume")
+    shared = {"RAY_ADDRESS": cluster.address}
+    for end, share, where in (("stop", 0.1, shared), (signal.SIGINT, 0.3, {}), (signal.SIGTERM, 0.5, shared)):
+        driver = start_driver(study, "resume", **where)
         wait_until(study, driver, progressed(share))
         if end == "stop":
             assert study.stop(timeout_s=120.0)
@@ -130,14 +142,15 @@ def test_stopped_and_interrupted_drivers_leave_nothing_running_and_a_checkpoint_
                 folder = Path(study.checkpoints) / f"t{number:04d}"
                 assert (folder / f"a{execution.attempt}-i{before[number]:06d}").exists()
 
-    finish(study, "resume")
+    finish(study, "resume", **shared)
 
     assert "as `lagsweep stop` asks" in log_of(study)
     assert_same(study, undisturbed)
 
 
-def test_a_lost_node_costs_its_trial_one_attempt(cluster: Cluster, undisturbed: Study, tmp_path: Path) -> None:
-    nodes = [cluster.add_node(num_cpus=1, object_store_memory=100 * 2**20) for _ in range(2)]
+def test_a_lost_node_costs_its_trial_one_attempt(
+    cluster: Cluster, nodes: list[Any], undisturbed: Study, tmp_path: Path
+) -> None:
     study = create_study(SPEC, tmp_path)
     driver = start_driver(study, RAY_ADDRESS=cluster.address)
     wait_until(study, driver, progressed(0.2))

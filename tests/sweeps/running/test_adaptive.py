@@ -60,12 +60,13 @@ def star_of(points: list[Measured]) -> LambdaStar | None:
 
 
 def test_eight_points_bound_lambda_star_about_as_well_as_the_grid_of_25() -> None:
-    # The grid has 3.1 times the runs.
+    points = 8
+    assert 3.0 <= len(GRID) / points <= 5.0  # times the runs, for about the same precision
     generator = np.random.default_rng(0)
     repeats = 30
     found = {"adaptive": [], "grid": []}
     for _ in range(repeats):
-        found["adaptive"].append(star_of(adaptive_points(8, generator)))
+        found["adaptive"].append(star_of(adaptive_points(points, generator)))
         found["grid"].append(star_of([train(multiplier, generator) for multiplier in GRID]))
     known = {name: [star for star in stars if star is not None] for name, stars in found.items()}
     assert all(len(stars) == repeats for stars in known.values())
