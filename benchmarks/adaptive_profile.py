@@ -1,0 +1,84 @@
+"""How many runs an adaptive λ-profile saves: λ* of Circle1 from eight points of its own and from the published 25.
+
+    python -m benchmarks.adaptive_profile [--task Circle1] [--env-steps 100000] [--seeds 4] [--trials 8]
+
+Both studies are real ones, trained by `Study.run` under a limit that costs cross at this budget. A run that was
+interrupted goes on where it stopped.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from benchmarks.provenance import write_result
+from environments.tasks import MULTIPLIER_GRIDS
+from sweeps.analysis.lambda_star import lambda_star_interval
+from sweeps.records import State
+from sweeps.spec import StudySpec
+from sweeps.study import Study, create_study
+
+
+def spec_of(name: str, search: dict[str, Any], options: argparse.Namespace) -> StudySpec:
+    """A study of fixed multipliers, at the budget of the demo."""
+    return StudySpec.model_validate(
+        {
+            "name": f"{options.task.lower()}-{name}",
+            "task": options.task,
+            "cost_limit": options.limit,
+            "env_steps": options.env_steps,
+            "seeds": options.seeds,
+            "hyperparameters": {"preset": "desk", "steps_per_iteration": 5_000},
+            "lagrangian": {"update": "fixed"},
+            "search": search,
+        }
+    )
+
+
+def found(study: Study, limit: float) -> dict[str, Any]:
+    """Points, runs, and λ* with its interval over seeds."""
+    trials = [trial for trial in study.trials if trial.state is State.COMPLETE]
+    points = {
+        float(trial.params["multiplier"]): [(run.mean_cost or {})["cost"] for run in trial.seed_runs]
+        for trial in sorted(trials, key=lambda trial: trial.params["multiplier"])
+    }
+    star = lambda_star_interval(list(points), list(points.values()), limit)
+    return {
+        "points": len(points),
+        "runs": sum(len(costs) for costs in points.values()),
+        "env_steps": sum(run.env_steps for trial in trials for run in trial.seed_runs),
+        "lambda_star": None if star is None else star.value,
+        "low": None if star is None else star.low,
+        "high": None if star is None else star.high,
+        "costs": {f"{multiplier:g}": [round(cost, 2) for cost in costs] for multiplier, costs in points.items()},
+    }
+
+
+def main() -> None:
+    """Trains both and writes results/adaptive_profile.json."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--task", default="Circle1")
+    parser.add_argument("--limit", type=float, default=60.0)
+    parser.add_argument("--env-steps", type=int, default=100_000)
+    parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--trials", type=int, default=8, help="points of the adaptive profile")
+    parser.add_argument("--max-concurrent", type=int, default=None)
+    parser.add_argument("--storage", type=Path, default=Path("lagsweep-runs"))
+    options = parser.parse_args()
+    grid = MULTIPLIER_GRIDS[options.task]
+    ends = {"low": min(grid), "high": max(grid)}
+    searches: dict[str, dict[str, Any]] = {
+        "adaptive": {"kind": "adaptive_profile", "multiplier": ends, "trials": options.trials},
+        "grid": {"kind": "grid", "multiplier": list(grid)},
+    }
+    settings = ("task", "limit", "env_steps", "seeds")
+    measured: dict[str, Any] = {name: getattr(options, name) for name in settings}
+    for name, search in searches.items():
+        study = create_study(spec_of(name, search, options), options.storage, if_exists="load")
+        study.run(max_concurrent=options.max_concurrent)
+        measured[name] = found(study, options.limit)
+    measured["times_fewer_runs"] = round(measured["grid"]["runs"] / measured["adaptive"]["runs"], 2)
+    print(write_result("adaptive_profile", measured))
+
+
+if __name__ == "__main__":
+    main()
