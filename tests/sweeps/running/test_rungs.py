@@ -9,8 +9,7 @@ import pytest
 from sweeps.history import History
 from sweeps.ledger import Ledger, NewTrial, Writer, driving
 from sweeps.records import Interval, ResultRow
-from sweeps.running.checkpoints import Cadence
-from sweeps.running.execution import Assignment
+from sweeps.running.execution import Job
 from sweeps.running.rungs import Rungs, Standing, Verdict, reason_to_stop
 from sweeps.spec import StudySpec
 from sweeps.spec.limits import Stopping
@@ -118,8 +117,8 @@ def judged(
         history.add([ResultRow(0, seed, iteration, 400 * iteration, 0.0, 1, {}, returns, {"cost": of_episodes})])
     execution = writer.ask(0, (0, 1, 2), None)
     writer.start(execution)
-    assignment = Assignment(execution, spec.resolve("fixed", {}), "", Cadence(), stopped=stopped)
-    return Rungs(spec, writer, history).judge(assignment, {seed: history.summarize(0, seed) for seed in costs})
+    job = Job(execution, spec.resolve("fixed", {}), "", stopped)
+    return Rungs(spec, writer, history).judge(job, {seed: history.summarize(0, seed) for seed in costs})
 
 
 # Mean 31, s = sqrt(2.5): 31 ± 2.776 · 1.581 / sqrt(5) = 31 ± 1.963. Over the seeds' means 31, 20, 21 the interval is
@@ -169,6 +168,6 @@ def test_the_seeds_that_are_left_pass_rungs_though_a_stopped_one_has_not(writer:
         history.add([row])
     execution = writer.ask(0, (0, 1, 2), None)
     writer.start(execution)
-    assignment = Assignment(execution, spec.resolve("fixed", {}), "", Cadence(), stopped=(0,))
-    Rungs(spec, writer, history).judge(assignment, {seed: history.summarize(0, seed) for seed in range(3)})
+    job = Job(execution, spec.resolve("fixed", {}), "", (0,))
+    Rungs(spec, writer, history).judge(job, {seed: history.summarize(0, seed) for seed in range(3)})
     assert all("0.7" in (run.rungs or {}) for run in writer.ledger.trials(writer.study)[0].seed_runs)
