@@ -43,6 +43,11 @@ def test_grids_over_multiplier_and_limit_and_single_configurations_are_packed() 
             "known before any has run, but arm 'fixed' searches by adaptive_profile",
         ),
         ({"budget": {"gpu_hours": 2.0}}, "`budget.gpu_hours` counts the GPUs of every trial"),
+        ({"stopping": {"rule": "asha", "seeds": True}}, "`stopping.seeds` and `pack` exclude each other"),
+        (
+            {"pack": None, "algorithm": "sac_lagrangian", "stopping": {"rule": "asha", "seeds": True}},
+            "`stopping.seeds` needs ppo_lagrangian, but got sac_lagrangian",
+        ),
     ],
 )
 def test_what_cannot_be_packed_is_refused(changes: dict[str, Any], rule: str) -> None:
