@@ -6,7 +6,8 @@ from typing import Any
 
 DRIVER_LOST = "driver lost"
 WORKER_LOST = "worker lost"
-"""How the failure of an execution begins that was killed, with its driver or with its worker."""
+NODE_LOST = "node lost"
+"""How the failure of an execution begins that was killed: with its driver, alone, or with the machine under it."""
 
 
 class State(StrEnum):

@@ -16,7 +16,7 @@ from sweeps.ledger.holder import Holder, holder_of
 from sweeps.ledger.outage import survives_outages
 from sweeps.ledger.rows import SEED_RUN_COLUMNS, TRIAL_COLUMNS, execution_of, seed_run_of, trial_of
 from sweeps.ledger.tables import executions, lease, seed_runs, studies, trials
-from sweeps.records import DRIVER_LOST, WORKER_LOST, Execution, SeedRun, State, Trial
+from sweeps.records import DRIVER_LOST, NODE_LOST, WORKER_LOST, Execution, SeedRun, State, Trial
 
 
 @dataclass(frozen=True)
@@ -241,7 +241,7 @@ class Ledger:
             attempts = connection.execute(query).all()
         lost: list[float] = []
         for one, following in itertools.pairwise(attempts):
-            if one.trial == following.trial and (one.failure or "").startswith((DRIVER_LOST, WORKER_LOST)):
+            if one.trial == following.trial and (one.failure or "").startswith((DRIVER_LOST, WORKER_LOST, NODE_LOST)):
                 lost.append(max(0.0, one.finished_at - max(one.started_at, following.resumed_at or 0.0)))
         return lost
 

@@ -7,13 +7,13 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import ray
 from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
 
 from environments.tasks import Path as EnvPath
-from sweeps.errors import FailedTrialsError, SweepError
+from sweeps.errors import FailedTrialsError
 from sweeps.ledger import Writer
+from sweeps.running.capacity import MOST_CONCURRENT, Capacity
 from sweeps.running.checkpoints import Cadence
 from sweeps.running.execution import ExecutionTrainable
 from sweeps.running.ray_session import connected, environment
@@ -29,6 +29,7 @@ _TUNE_ENVIRONMENT = {
     "TUNE_GLOBAL_CHECKPOINT_S": "inf",  # the ledger is the state; Tune's grows with every trial
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # the recorder says them in one line
     "RAY_AIR_NEW_OUTPUT": "0",  # with verbose=0 the old output is the silent one
+    "TUNE_MAX_PENDING_TRIALS_PG": str(MOST_CONCURRENT),  # the searcher hands out no more than fit
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # a task of the user's own module is imported from where the driver started
 }
 
@@ -96,21 +97,19 @@ def run_executions(
         SweepError: If Ray cannot be reached or has not the resources of one execution.
     """
     with environment(_TUNE_ENVIRONMENT), connected(address), _graceful_interrupt(recorder):
-        concurrent = _num_concurrent(resources)
+        capacity = Capacity(resources.cpus, resources.gpus, resources.max_concurrent)
+        capacity.check()
         searcher = ExecutionSearcher(
             writer,
             spec,
             checkpoints=checkpoints,
             cadence=cadence,
-            max_concurrent=concurrent,
+            max_concurrent=capacity.num_concurrent,
             stop=recorder.stop,
             env_path=env_path,
             gpus=resources.gpus,
         )
-        with (
-            environment({"TUNE_MAX_PENDING_TRIALS_PG": str(concurrent)}),
-            scratch_folder() as folder,
-        ):
+        with scratch_folder() as folder:
             _run_tune(searcher, recorder, resources, str(folder))
     if recorder.failed_alike is not None:
         raise FailedTrialsError(
@@ -173,23 +172,3 @@ def _graceful_interrupt(recorder: Recorder) -> Generator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _num_concurrent(resources: Resources) -> int:
-    """How many executions fit at once.
-
-    Raises:
-        SweepError: If not even one does.
-    """
-    available = ray.cluster_resources()
-    wanted = {"CPU": resources.cpus, "GPU": resources.gpus}
-    fitting = min(int(available.get(name, 0.0) / amount + 1e-9) for name, amount in wanted.items() if amount > 0.0)
-    if fitting < 1:
-        has = ", ".join(f"{name} {available.get(name, 0.0):g}" for name in wanted)
-        needs = ", ".join(f"{name} {amount:g}" for name, amount in wanted.items())
-        raise SweepError(
-            f"`a trial fits on Ray's resources` must hold, but a trial takes {needs} and Ray has {has}.",
-            code="no-resources",
-            help="lower --cpus-per-trial or --gpus-per-trial",
-        )
-    return fitting if resources.max_concurrent is None else min(fitting, resources.max_concurrent)

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 
 import psutil
 import ray
+from ray.exceptions import AuthenticationError as RayAuthenticationError
 
-from sweeps.errors import UnreachableError
+from sweeps.errors import AuthenticationError, UnreachableError
 from sweeps.running.scratch import scratch_folder
 
 OBJECT_STORE_BYTES = 200 * 2**20  # rows are all that goes through it
@@ -33,6 +34,7 @@ def connected(address: str | None) -> Generator[None]:
         address: Ray's address; None takes RAY_ADDRESS, and without it, or with `local`, a Ray of this process's own.
 
     Raises:
+        AuthenticationError: If Ray refuses the token.
         UnreachableError: If Ray does not answer, or does not start.
     """
     if ray.is_initialized():
@@ -67,6 +69,12 @@ def environment(values: Mapping[str, str]) -> Generator[None]:
 def _connect(address: str) -> None:
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except RayAuthenticationError as error:
+        raise AuthenticationError(
+            f"the Ray cluster at {address} refused this process's token: {str(error).splitlines()[0]}",
+            code="token-refused",
+            help="set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH to a file with the cluster's token",
+        ) from error
     except ConnectionError as error:
         raise UnreachableError(
             f"Ray at {address} does not answer: {error}",

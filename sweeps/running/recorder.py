@@ -14,7 +14,7 @@ from sweeps.analysis.summary import SeedSummary
 from sweeps.calibration_record import write_record
 from sweeps.history import History
 from sweeps.ledger import SeedProgress, StaleWriterError, Writer
-from sweeps.records import WORKER_LOST, Execution, ResultRow, Trial
+from sweeps.records import NODE_LOST, WORKER_LOST, Execution, ResultRow, Trial
 from sweeps.running.budget import BudgetWatch, Failures
 from sweeps.running.checkpoints import age_of
 from sweeps.running.completion import progress_of, results_of
@@ -30,8 +30,13 @@ from sweeps.tracking import Tracker
 logger = logging.getLogger(__name__)
 
 INTERRUPTED = "interrupted"
-MAX_LOST = 3
-"""How often a trial goes on after it lost its worker; a trial that kills its own machines fails in the end."""
+
+MAX_LOST = {WORKER_LOST: 3, NODE_LOST: 50}
+"""How often a trial goes on after it lost its worker, or the machine under it.
+
+A worker that dies alone may be the trial's own doing, as where it takes too much memory. A machine that is taken back
+is not, and on spot instances it happens many times in a long trial; but a trial may also kill machines.
+"""
 
 
 P = ParamSpec("P")
@@ -172,9 +177,10 @@ class Recorder(Callback):
 
     def _fail(self, execution: Execution, failure: Failure, *, packed: bool) -> None:
         self._tracker.attempt_failed(execution.trial, execution.attempt, failure.log)
-        if failure.worker_lost and self._times_lost(execution) < MAX_LOST:
-            self._writer.release(execution, f"{WORKER_LOST}: {failure.cause}")
-            self._progress.trial_stopped(execution.trial, f"lost its worker and goes on ({failure.cause})")
+        lost = NODE_LOST if failure.node_lost else WORKER_LOST
+        if failure.worker_lost and self._times_lost(execution, lost) < MAX_LOST[lost]:
+            self._writer.release(execution, f"{lost}: {failure.cause}")
+            self._progress.trial_stopped(execution.trial, f"{lost}, goes on ({failure.cause})")
             return
         if packed:
             self._writer.release(execution, f"{PACK_FAILED}: {failure.cause}")
@@ -221,9 +227,9 @@ class Recorder(Callback):
         self._left_out.pop(execution.id, None)
         return self._started.pop(execution.id, None) is not None
 
-    def _times_lost(self, execution: Execution) -> int:
+    def _times_lost(self, execution: Execution, lost: str) -> int:
         attempts = self._writer.ledger.executions(self._writer.study, trial=execution.trial)
-        return sum((failure or "").startswith(WORKER_LOST) for _, _, failure in attempts)
+        return sum((failure or "").startswith(lost) for _, _, failure in attempts)
 
     def _take(self, job: Job, rows: Sequence[ResultRow]) -> None:
         """Records what a trial reports, and whether it is without hope."""

@@ -1,6 +1,6 @@
 """Hands the executions of a study to Ray Tune: what waits in the ledger first, then what its searches suggest."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ray.tune.search import Searcher
@@ -25,8 +25,8 @@ class ExecutionSearcher(Searcher):
         spec: The study.
         checkpoints: Folder or URL of the study's checkpoints.
         cadence: When a worker takes a checkpoint.
-        max_concurrent: Executions that are handed out and not finished, at most. More would wait inside Tune, where a
-            suggestion grows stale.
+        max_concurrent: Says how many executions may be handed out and not finished, at most. More would wait inside
+            Tune, where a suggestion grows stale.
         stop: Says when to hand out nothing more.
         env_path: Which environments workers step.
         gpus: Share of a GPU that a worker's networks live on.
@@ -39,7 +39,7 @@ class ExecutionSearcher(Searcher):
         *,
         checkpoints: str,
         cadence: Cadence,
-        max_concurrent: int,
+        max_concurrent: Callable[[], int],
         stop: Stop,
         env_path: EnvPath = "auto",
         gpus: float = 0.0,
@@ -69,7 +69,7 @@ class ExecutionSearcher(Searcher):
         """
         if self._stop.requested:
             return Searcher.FINISHED
-        if len(self._live) >= self._max_concurrent:
+        if len(self._live) >= self._max_concurrent():
             return None
         trial = self._next_trial()
         if trial is None:

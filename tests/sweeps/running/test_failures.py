@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import ray
-from ray.exceptions import ActorDiedError, RayTaskError
+from ray.exceptions import ActorDiedError, ActorUnavailableError, RayActorError, RayTaskError
 from ray.train._internal.storage import StorageContext
 from ray.tune.experiment import Trial as TuneTrial
 
@@ -32,6 +32,19 @@ def test_a_lost_worker_is_no_fault_of_the_training(tmp_path: Path) -> None:
 
     assert failure.worker_lost
     assert failure.cause.startswith("ActorDiedError: ")
+
+
+def test_a_machine_that_went_away_is_told_from_a_worker_that_died_alone(tmp_path: Path) -> None:
+    died = "The actor died unexpectedly before finishing this task.\n\tip: 10.0.0.7\n"
+    node = f"{died}The actor died because its node has died. Node Id: 1f2e"
+    alone = f"{died}The actor is dead because its worker process has died. Worker exit type: SYSTEM_ERROR"
+    announced = RayActorError("00", alone, False, preempted=True)
+    silent = ActorUnavailableError("Socket closed", b"0" * 16)
+    by_node, by_itself = RayActorError("00", node, False), RayActorError("00", alone, False)
+    errors = [(by_node, True), (by_itself, False), (announced, True), (silent, True)]
+    for number, (error, of_node) in enumerate(errors):
+        failure = failure_of(failed(error, tmp_path / str(number)))
+        assert (failure.worker_lost, failure.node_lost) == (True, of_node)
 
 
 def test_the_training_s_own_exception_is_named_with_its_first_line(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What the searcher hands to Tune, and when it says that it is finished."""
 
+import functools
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,7 +51,7 @@ def searcher_of(writer: Writer, tmp_path: Path, max_concurrent: int = 8, spec: S
         spec,
         checkpoints=str(tmp_path / "checkpoints"),
         cadence=Cadence(),
-        max_concurrent=max_concurrent,
+        max_concurrent=functools.partial(int, max_concurrent),
         stop=Stop(),
         env_path="general",
     )
