@@ -4,13 +4,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sweeps.cluster.client import SweepClient
     from sweeps.comparing import compare
     from sweeps.spec import StudySpec
     from sweeps.study import Status, Study, create_study, list_studies, load_study
 
-__all__ = ["Status", "Study", "StudySpec", "compare", "create_study", "list_studies", "load_study"]
+__all__ = ["Status", "Study", "StudySpec", "SweepClient", "compare", "create_study", "list_studies", "load_study"]
 
-_MODULES = {"StudySpec": "sweeps.spec", "compare": "sweeps.comparing"}
+_MODULES = {"StudySpec": "sweeps.spec", "SweepClient": "sweeps.cluster.client", "compare": "sweeps.comparing"}
 
 
 def __getattr__(name: str) -> Any:

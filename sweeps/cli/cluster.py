@@ -1,11 +1,16 @@
 """Commands about a cluster: submit, and those that it runs itself."""
 
 import json
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sweeps.cli import drive
+from sweeps.cli.doctor import doctor
 from sweeps.cli.options import (
     CheckpointSecondsOption,
     CheckpointStepsOption,
@@ -29,6 +34,7 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Adds the commands of this module."""
     app.command()(submit)
+    app.command()(doctor)
     drive.register(app)
     app.command(hidden=True)(probe)
 
@@ -52,6 +58,9 @@ def submit(
     entrypoint_resources: Annotated[
         str | None, typer.Option(help='Custom resources that the driver reserves, as JSON: {"on_demand": 0.01}.')
     ] = None,
+    ship_code: Annotated[
+        bool, typer.Option("--ship-code", help="Send the git working tree here; it runs instead of the image's code.")
+    ] = False,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not follow the study's log until it ends.")] = False,
     allow_open: Annotated[
         bool, typer.Option("--allow-open", help="Submit to a cluster that asks nobody for a token.")
@@ -75,7 +84,8 @@ def submit(
     )
     entrypoint = Entrypoint(entrypoint_num_cpus, _parse_resources(entrypoint_resources))
     client = SweepClient(address, allow_open=allow_open)
-    submission = client.submit(spec, options=options, entrypoint=entrypoint)
+    with _package(ship_code) as package:
+        submission = client.submit(spec, options=options, entrypoint=entrypoint, package=package)
     if output == "json":
         show_json({"name": spec.name, "submission_id": submission.submission_id, "new": submission.is_new})
     else:
@@ -112,6 +122,22 @@ def probe(
     from sweeps.cluster.probe import probe as describe
 
     show_json(describe(name, storage))
+
+
+@contextmanager
+def _package(ship_code: bool) -> Generator[Path | None]:
+    """The packed working tree of the current folder, if it is to be shipped, while it is uploaded."""
+    if not ship_code:
+        yield None
+        return
+    from sweeps.cluster.ship import pack
+
+    with tempfile.TemporaryDirectory(prefix="lagsweep-ship-") as folder:
+        package = pack(Path.cwd(), Path(folder) / "code.zip")
+        typer.echo(f"ships {package.num_files:,} files, {package.num_bytes / 2**20:.1f} MiB", err=True)
+        if package.left_out:
+            typer.echo(f"left out: {', '.join(package.left_out)}", err=True)
+        yield package.path
 
 
 def _parse_resources(text: str | None) -> dict[str, float] | None:

@@ -3,8 +3,9 @@
 import logging
 import signal
 import sys
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,6 +24,9 @@ from sweeps.errors import ExitCode, StudyBusyError, SweepError, UnreachableError
 from sweeps.running.checkpoints import Cadence
 from sweeps.spec import StudySpec
 from sweeps.spec.shipped import study_path
+
+if TYPE_CHECKING:  # SQLAlchemy: only where something runs
+    from sweeps.study import Study
 
 _PARENT_DIED = 1  # prctl's PR_SET_PDEATHSIG
 
@@ -53,7 +57,6 @@ def drive(
     """
     from sweeps.cluster.restarts import DriverLoop
     from sweeps.cluster.submission import DriverOptions, own_spec
-    from sweeps.study import create_study
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     spec = own_spec() if file is None else StudySpec.from_yaml(study_path(file), scale)
@@ -64,7 +67,7 @@ def drive(
         env_path=env_path,
         cadence=Cadence(env_steps=checkpoint_steps, seconds=checkpoint_seconds),
     )
-    study = create_study(spec, storage, if_exists="extend")
+    study = _create(spec, storage)
     command = [sys.executable, "-m", "sweeps.cli", "drive-once", spec.name, "--storage", str(study.storage)]
 
     def env_steps() -> float:
@@ -77,6 +80,23 @@ def drive(
     code = loop.run()
     # One who stops a study has what he wanted: the job has not failed, and nobody shall submit it again.
     raise typer.Exit(ExitCode.OK if code == ExitCode.INTERRUPTED else code)
+
+
+def _create(spec: StudySpec, storage: Path | None) -> "Study":
+    """Creates or finds the study; waits for a ledger that starts, or for a driver that another job leaves."""
+    from sweeps.cluster.restarts import Restarts
+    from sweeps.study import create_study
+
+    restarts = Restarts()
+    while True:
+        try:
+            return create_study(spec, storage, if_exists="extend")
+        except (UnreachableError, StudyBusyError) as error:
+            pause = restarts.pause(temporary=True, progressed=False, now=time.monotonic())
+            if pause is None:
+                raise
+            logging.warning("%s Trying again in %.0f s.", error.message, pause)
+            time.sleep(pause)
 
 
 def drive_once(

@@ -17,7 +17,7 @@ _POLL_S = 1.0
 def logs(
     name: NameArgument,
     trial: Annotated[int | None, typer.Option(min=0, help="Only this trial.")] = None,
-    follow: Annotated[bool, typer.Option("--follow", help="Go on as long as somebody runs the study.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as long as somebody runs the study.")] = False,
     storage: StorageOption = None,
     address: ClusterOption = None,
     output: DocumentOption = Document.TABLE,

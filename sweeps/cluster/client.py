@@ -3,11 +3,13 @@
 Shaped like Ray's JobSubmissionClient, which it uses.
 """
 
+import contextlib
 import importlib.metadata
 import json
 import platform
 import secrets
 import shlex
+import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ from typing import Any
 import ray
 
 from sweeps.cluster.jobs import Entrypoint, JobDetails, JobError, Jobs
-from sweeps.cluster.submission import DriverOptions, jobs_of, metadata_of, next_id, submitted_spec
+from sweeps.cluster.submission import DriverOptions, changes, jobs_of, metadata_of, next_id, study_of
 from sweeps.errors import AuthenticationError, NotFoundError, StudyExistsError, SweepError, suggest
 from sweeps.spec import StudySpec
 from sweeps.spec.difference import differences, extends
@@ -25,7 +27,8 @@ from sweeps.spec.difference import differences, extends
 _ANSWER_S = 300.0
 _NUM_TRIES = 5
 _REPORT_S = 60.0
-_END_S = 10.0
+_REMEMBERED_S = 60.0
+_SHORT = "lagsweep_short_job"
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,7 @@ class SweepClient:
         known = self.jobs.list()
         ours = jobs_of(study, known)
         if not ours:
-            names = {spec.name for job in known if (spec := submitted_spec(job)) is not None}
+            names = {name for job in known if (name := study_of(job)) is not None}
             help = suggest(study, names) if names else "lagsweep submit STUDY.yaml --address … starts one"
             raise NotFoundError(f"no job of study {study!r} on {self.jobs.address}.", code="no-job", help=help)
         return ours[-1]
@@ -212,23 +215,30 @@ class SweepClient:
 
     @contextmanager
     def _short_job(self, command: str, verb: str) -> Generator[str]:
-        """A job that is ended and forgotten once its answer is read."""
+        """A job that is ended once its answer is read."""
+        self._forget_short_jobs()
         submission_id = f"lagsweep-{verb}-{secrets.token_hex(6)}"
-        self.jobs.submit(command, submission_id, {"job_name": f"lagsweep {verb}"})
+        self.jobs.submit(command, submission_id, {"job_name": f"lagsweep {verb}", _SHORT: "1"})
         try:
             yield submission_id
         finally:
             self.jobs.stop(submission_id)
-            if self.jobs.wait(submission_id, _END_S):
-                self.jobs.delete(submission_id)
+
+    def _forget_short_jobs(self) -> None:
+        """Lets Ray forget those of a while ago: of one that has just ended it would write the state once more."""
+        long_ago = 1000.0 * (time.time() - _REMEMBERED_S)
+        for job in self.jobs.list():
+            if _SHORT in (job.metadata or {}) and job.status.is_terminal() and (job.end_time or 0) < long_ago:
+                with contextlib.suppress(JobError):  # another client does the same
+                    self.jobs.delete(job.submission_id or "")
 
     def _running(self, spec: StudySpec) -> str | None:
         """The job that drives this study, or None."""
         for job in jobs_of(spec.name, self.jobs.list()):
             if not job.status.is_terminal():
-                known = submitted_spec(job)
-                if known is not None and known != spec:
-                    raise _changed(known, spec, f"it runs as job {job.submission_id}", "lagsweep stop")
+                different = changes(job, spec)
+                if different:
+                    raise _changed(spec, different, f"it runs as job {job.submission_id}", "lagsweep stop")
                 return job.submission_id
         return None
 
@@ -240,7 +250,7 @@ class SweepClient:
         if there["spec"] is not None:
             known = StudySpec.model_validate(there["spec"])
             if not extends(known, spec):
-                raise _changed(known, spec, "the cluster's ledger has it", "lagsweep delete")
+                raise _changed(spec, differences(known, spec), "the cluster's ledger has it", "lagsweep delete")
 
 
 def own_versions() -> dict[str, str]:
@@ -267,10 +277,9 @@ def _check_versions(there: dict[str, str], address: str) -> None:
         )
 
 
-def _changed(known: StudySpec, spec: StudySpec, where: str, verb: str) -> StudyExistsError:
-    changes = "; ".join(differences(known, spec))
+def _changed(spec: StudySpec, different: Sequence[str], where: str, verb: str) -> StudyExistsError:
     return StudyExistsError(
-        f"study {spec.name!r} is known with another specification ({where}): {changes}.",
+        f"study {spec.name!r} is known with another specification ({where}): {'; '.join(different)}.",
         code="study-changed",
         help=f"give the study another name (--name), or end the other one with `{verb} {spec.name}`",
     )

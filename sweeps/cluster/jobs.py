@@ -24,6 +24,8 @@ TIMEOUT_S = 30.0
 """Seconds until a head that says nothing counts as away."""
 
 _POLL_S = 0.2
+_AGENT_S = 120.0
+_NO_AGENT = "No available agent"
 _STATUS_CODE = re.compile(r"status code (\d+)")
 
 
@@ -123,15 +125,24 @@ class Jobs:
         Raises:
             JobError: If Ray refuses it, as where the id was used.
         """
-        with self._errors():
-            self._client.submit_job(
-                entrypoint=command,
-                submission_id=submission_id,
-                metadata=metadata,
-                entrypoint_num_cpus=entrypoint.cpus if entrypoint else None,
-                entrypoint_resources=dict(entrypoint.resources) if entrypoint and entrypoint.resources else None,
-                runtime_env={"working_dir": package} if package else None,
-            )
+        deadline = time.monotonic() + _AGENT_S
+        while True:
+            try:
+                with self._errors():
+                    self._client.submit_job(
+                        entrypoint=command,
+                        submission_id=submission_id,
+                        metadata=metadata,
+                        entrypoint_num_cpus=entrypoint.cpus if entrypoint else None,
+                        entrypoint_resources=dict(entrypoint.resources or {}) if entrypoint else None,
+                        runtime_env={"working_dir": package} if package else None,
+                    )
+            except JobError as error:
+                # A head that has just started answers before it can run jobs.
+                if _NO_AGENT not in error.message or time.monotonic() > deadline:
+                    raise
+            else:
+                return
 
     def info(self, submission_id: str) -> JobDetails:
         """What the cluster knows of a job."""

@@ -8,12 +8,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import ValidationError
 from ray.job_submission import JobDetails
 
 from environments.tasks import Path as EnvPath
 from sweeps.errors import SpecError
 from sweeps.running.checkpoints import Cadence
 from sweeps.spec import StudySpec
+from sweeps.spec.difference import differences
 
 _STUDY, _SPEC, _VERSION = "lagsweep_study", "lagsweep_spec", "lagsweep_version"
 _JOB_CONFIG = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # how Ray tells a job's command what it was submitted with
@@ -79,15 +81,24 @@ def metadata_of(spec: StudySpec, version: str) -> dict[str, str]:
     return {"job_name": spec.name, _STUDY: spec.name, _SPEC: text, _VERSION: version}
 
 
-def submitted_spec(job: JobDetails) -> StudySpec | None:
-    """The specification that a job was submitted with; None for a job that drives no study."""
-    text = (job.metadata or {}).get(_SPEC)
-    return None if text is None else StudySpec.model_validate_json(text)
+def study_of(job: JobDetails) -> str | None:
+    """The name of the study that a job drives, or None."""
+    return (job.metadata or {}).get(_STUDY)
+
+
+def changes(job: JobDetails, spec: StudySpec) -> list[str]:
+    """What differs between the specification that a job was submitted with and another one; nothing where none does."""
+    text = (job.metadata or {}).get(_SPEC, "")
+    try:
+        return differences(StudySpec.model_validate_json(text), spec)
+    except ValidationError:
+        version = (job.metadata or {}).get(_VERSION, "unknown")
+        return [f"this version of lagsweep cannot read it, version {version} submitted it"]
 
 
 def jobs_of(study: str, jobs: Iterable[JobDetails]) -> list[JobDetails]:
     """The jobs that drive or drove a study, the last submitted last."""
-    ours = [job for job in jobs if (job.metadata or {}).get(_STUDY) == study]
+    ours = [job for job in jobs if study_of(job) == study]
     return sorted(ours, key=lambda job: _attempt(study, job))
 
 

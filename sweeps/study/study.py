@@ -3,7 +3,7 @@
 import contextlib
 import shutil
 from collections.abc import Generator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -15,6 +15,9 @@ from sweeps.spec import StudySpec
 from sweeps.status import Status
 from sweeps.study.growth import extension, grown
 from sweeps.study.reader import StudyReader
+
+if TYPE_CHECKING:  # Ray: only where something is submitted
+    from sweeps.cluster.client import Submission
 
 
 class Study(StudyReader):
@@ -88,6 +91,25 @@ class Study(StudyReader):
                 console.print(f"{self.name}: nothing is left to run.", highlight=False)
                 settle(self.spec, self.trials, storage=self.storage, folder=self.folder)
         return self.status()
+
+    def submit(self, address: str, **options: Any) -> "Submission":
+        """Runs the same study on a Ray cluster, with the cluster's own ledger and storage.
+
+        Args:
+            address: URL of the head's dashboard, such as `http://head:8265`.
+            **options: Those of `SweepClient.submit`.
+
+        Returns:
+            The job that runs it.
+
+        Raises:
+            AuthenticationError: If the cluster refuses the token, or asks nobody for one.
+            UnreachableError: If it does not answer.
+            StudyExistsError: If the cluster knows the study with another specification.
+        """
+        from sweeps.cluster.client import SweepClient
+
+        return SweepClient(address).submit(self.spec, **options)
 
     def resume(self, **options: Any) -> Status:
         """Goes on with an unfinished study; does nothing to a finished one.

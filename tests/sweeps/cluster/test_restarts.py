@@ -98,6 +98,7 @@ def test_sigterm_asks_the_driver_to_end_and_starts_none_again(tmp_path: Path) ->
         os.kill(os.getpid(), signal.SIGTERM)
         return 0.0
 
+    before = signal.getsignal(signal.SIGTERM)
     loop = DriverLoop([sys.executable, "-c", waiting, str(flag)], measure, lambda: flag.write_text(""))
     assert loop.run() == 130
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) is before

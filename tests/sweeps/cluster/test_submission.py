@@ -4,7 +4,7 @@ import shlex
 import pytest
 from ray.job_submission import JobDetails, JobStatus, JobType
 
-from sweeps.cluster.submission import DriverOptions, jobs_of, metadata_of, next_id, own_spec, submitted_spec
+from sweeps.cluster.submission import DriverOptions, changes, jobs_of, metadata_of, next_id, own_spec, study_of
 from sweeps.errors import SpecError
 from sweeps.running.checkpoints import Cadence
 from sweeps.spec import StudySpec
@@ -33,9 +33,19 @@ def job(submission_id: str, study: str | None = "ring") -> JobDetails:
     )
 
 
-def test_a_specification_comes_back_equal_from_a_jobs_metadata() -> None:
-    assert submitted_spec(job("ring-1")) == SPEC
-    assert submitted_spec(job("other", None)) is None
+def test_a_jobs_metadata_tells_its_study_and_what_differs_from_another_one() -> None:
+    assert study_of(job("ring-1")) == "ring"
+    assert study_of(job("other", None)) is None
+    assert changes(job("ring-1"), SPEC) == []
+    larger = StudySpec.model_validate({**SPEC.model_dump(), "env_steps": 800})
+    assert changes(job("ring-1"), larger) == ["env_steps 400 -> 800"]
+
+
+def test_a_specification_of_another_version_differs_and_breaks_nothing() -> None:
+    known = job("ring-1")
+    assert known.metadata is not None
+    known.metadata["lagsweep_spec"] = '{"name": "ring", "unheard": 1}'
+    assert changes(known, SPEC) == ["this version of lagsweep cannot read it, version 1.0 submitted it"]
 
 
 def test_a_job_finds_the_specification_that_it_was_submitted_with() -> None:

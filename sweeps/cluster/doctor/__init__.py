@@ -1,0 +1,1 @@
+"""`lagsweep doctor`: what is wrong with a machine or a cluster, and what to do about it."""
