@@ -4,9 +4,7 @@ Shaped like Ray's JobSubmissionClient, which it uses.
 """
 
 import contextlib
-import importlib.metadata
 import json
-import platform
 import secrets
 import shlex
 import time
@@ -16,10 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import ray
-
 from sweeps.cluster.jobs import Entrypoint, JobDetails, JobError, Jobs
 from sweeps.cluster.submission import DriverOptions, changes, jobs_of, metadata_of, next_id, study_of
+from sweeps.cluster.versions import check_versions, own_versions
 from sweeps.errors import AuthenticationError, NotFoundError, StudyExistsError, SweepError, suggest
 from sweeps.spec import StudySpec
 from sweeps.spec.difference import differences, extends
@@ -101,7 +98,7 @@ class SweepClient:
             StudyExistsError: If a study of this name runs, or is known, with another specification; says what differs.
             SweepError: If versions of the cluster and of this client differ.
         """
-        metadata = metadata_of(spec, _own_version())
+        metadata = metadata_of(spec, own_versions()["lagsweep"])
         if (running := self._running(spec)) is not None:
             return Submission(spec.name, running, is_new=False)
         self._check_cluster(spec)
@@ -244,37 +241,13 @@ class SweepClient:
 
     def _check_cluster(self, spec: StudySpec) -> None:
         """Compares versions and, where the cluster knows the study, specifications, before anything is submitted."""
-        _check_versions({"ray": self.jobs.version()}, self.jobs.address)
+        check_versions({"ray": self.jobs.version()}, self.jobs.address)
         there = self.ask(["probe", spec.name])
-        _check_versions(there["versions"], self.jobs.address)
+        check_versions(there["versions"], self.jobs.address)
         if there["spec"] is not None:
             known = StudySpec.model_validate(there["spec"])
             if not extends(known, spec):
                 raise _changed(spec, differences(known, spec), "the cluster's ledger has it", "lagsweep delete")
-
-
-def own_versions() -> dict[str, str]:
-    """What must be the same on the cluster as here: pickles and metadata go from one to the other."""
-    python = ".".join(platform.python_version_tuple()[:2])
-    return {"ray": ray.__version__, "python": python, "lagsweep": _own_version()}
-
-
-def _own_version() -> str:
-    return importlib.metadata.version("lagsweep")
-
-
-def _check_versions(there: dict[str, str], address: str) -> None:
-    here = own_versions()
-    different = [
-        f"{name} {here[name]} here and {version} there" for name, version in there.items() if version != here[name]
-    ]
-    if different:
-        raise SweepError(
-            f"`client and cluster have the same versions` must hold, but {address} has other ones: "
-            f"{', '.join(different)}.",
-            code="version-mismatch",
-            help="install here what the cluster's image has, or rebuild the image",
-        )
 
 
 def _changed(spec: StudySpec, different: Sequence[str], where: str, verb: str) -> StudyExistsError:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.engine import make_url
 
-from sweeps.cluster.client import own_versions
+from sweeps.cluster.versions import own_versions
 from sweeps.storage import has_ledger, open_ledger, storage_folder
 
 

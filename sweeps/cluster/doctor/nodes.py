@@ -11,10 +11,10 @@ import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from sweeps.cluster.client import own_versions
 from sweeps.cluster.doctor.clocks import check_clock
 from sweeps.cluster.doctor.finding import Finding, failure, ok, warning
 from sweeps.cluster.doctor.machine import SHARED_MEMORY
+from sweeps.cluster.versions import own_versions
 from sweeps.errors import ExitCode
 
 _ANSWER_S = 120.0

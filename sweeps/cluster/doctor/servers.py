@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 import requests
 
-from sweeps.cluster.client import own_versions
 from sweeps.cluster.doctor.clocks import check_http_date
 from sweeps.cluster.doctor.finding import Finding, failure, of_error, ok, warning
 from sweeps.cluster.jobs import TIMEOUT_S, Jobs
 from sweeps.cluster.token import DEFAULT_PATH, read_token
+from sweeps.cluster.versions import own_versions
 from sweeps.errors import ExitCode, SweepError
 from sweeps.tracking.store import find_store, without_credentials
 
