@@ -57,6 +57,36 @@ class SimulatedTrial:
     last_result: dict[str, Any] = field(default_factory=dict)
 
 
+class Timed:
+    """Passes every call on to an object, and notes how long it took.
+
+    Args:
+        inner: The object; its attribute `ledger`, where it has one, is timed too.
+        seconds: Takes the length of every call.
+    """
+
+    def __init__(self, inner: Any, seconds: list[float]) -> None:
+        self._inner = inner
+        self._seconds = seconds
+
+    def __getattr__(self, name: str) -> Any:
+        """An attribute of the object; a method with the watch."""
+        value = getattr(self._inner, name)
+        if name == "ledger":
+            return Timed(value, self._seconds)
+        if not callable(value):
+            return value
+
+        def timed(*arguments: Any, **named: Any) -> Any:
+            begin = time.perf_counter()
+            try:
+                return value(*arguments, **named)
+            finally:
+                self._seconds.append(time.perf_counter() - begin)
+
+        return timed
+
+
 def study_of(folder: str, num_trials: int, num_seeds: int, iterations: int) -> Study:
     """A study whose trials have all been suggested and wait."""
     spec = StudySpec.model_validate(
@@ -100,6 +130,7 @@ def rows_of(trial: int, seeds: tuple[int, ...], iteration: int) -> list[ResultRo
 
 def simulate(num_trials: int, concurrent: int, num_seeds: int, iterations: int) -> dict[str, float]:
     """Drives a study through its results and says what each cost."""
+    layers: dict[str, list[float]] = {"ledger": [], "spool": []}
     with tempfile.TemporaryDirectory(prefix="ls-scale-", ignore_cleanup_errors=True) as folder:
         study = study_of(folder, num_trials, num_seeds, iterations)
         spec = study.spec
@@ -113,14 +144,16 @@ def simulate(num_trials: int, concurrent: int, num_seeds: int, iterations: int) 
             num_seeds=num_seeds,
             env_steps_done=0,
         )
-        with study._driving() as writer:
-            recorder = Recorder(writer, spec, tracker, History(), progress)
+        with study._driving() as driving:
+            writer: Any = Timed(driving, layers["ledger"])
+            timed_tracker: Any = Timed(tracker, layers["spool"])
+            recorder = Recorder(writer, spec, timed_tracker, History(), progress)
             searcher = ExecutionSearcher(
                 writer,
                 spec,
                 checkpoints=study.checkpoints,
                 cadence=Cadence(),
-                max_concurrent=concurrent,
+                max_concurrent=lambda: concurrent,
                 stop=recorder.stop,
             )
             tracker.start()
@@ -128,7 +161,10 @@ def simulate(num_trials: int, concurrent: int, num_seeds: int, iterations: int) 
             unsent = tracker.close(timeout_s=1.0)
         assert study.status().is_finished
         ledger = (study.storage / "ledger.db").stat().st_size
+    cpu = spent.pop("cpu")[0]
     results = sorted(spent["result"])
+    seconds = sum(sum(times) for times in spent.values())
+    shares = {name: sum(calls) / seconds for name, calls in layers.items()}
     return {
         "trials": num_trials,
         "concurrent": concurrent,
@@ -138,8 +174,12 @@ def simulate(num_trials: int, concurrent: int, num_seeds: int, iterations: int) 
         "ms_per_result_99th": round(1e3 * results[int(0.99 * len(results))], 3),
         "ms_per_trial_start": round(1e3 * median(spent["start"]), 3),
         "ms_per_trial_end": round(1e3 * median(spent["end"]), 3),
-        "ms_all_per_result": round(1e3 * sum(sum(times) for times in spent.values()) / len(results), 3),
-        "cpu_ms_all_per_result": round(1e3 * spent["cpu"][0] / len(results), 3) if spent["cpu"] else 0.0,
+        "ms_all_per_result": round(1e3 * seconds / len(results), 3),
+        "cpu_ms_all_per_result": round(1e3 * cpu / len(results), 3),
+        "seconds": round(seconds, 3),
+        "share_ledger": round(shares["ledger"], 3),
+        "share_spool": round(shares["spool"], 3),
+        "share_rest": round(1.0 - sum(shares.values()), 3),
         "rss_mib": round(psutil.Process().memory_info().rss / 2**20, 1),
         "peak_rss_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10, 1),
         "ledger_mib": round(ledger / 2**20, 1),
@@ -244,7 +284,7 @@ def main() -> None:
         "read": lambda: alone(read, 10_000 // tenth, 10),
         "results": lambda: alone(simulate, 64, 64, 10, 100 // tenth),
         "memory": lambda: [alone(simulate, n // tenth, 64, 2, 2) for n in (1_000, 10_000)],
-        "nodes": lambda: alone(simulate, 1_000 // tenth, 1_000 // tenth, 10, 5),
+        "nodes": lambda: [alone(simulate, n // tenth, n // tenth, 10, 3) for n in (100, 1_000)],
     }
     chosen = arguments.part or list(parts)
     measured = {name: parts[name]() for name in chosen}
