@@ -37,6 +37,12 @@ def test_the_best_is_feasible_and_complete():
     assert best_trials(spec_of(), trials[:2]) == []
 
 
+def test_a_trial_whose_objective_is_undefined_is_never_the_best():
+    run = SeedRun(0, State.COMPLETE, mean_return=9.0, mean_cost={"cost": 1.0}, measures={})
+    without_rate = Trial(0, "0", "pid", {"kp": 0.1}, State.COMPLETE, (run,))
+    assert numbers(best_trials(spec_of(objectives=BOTH), [without_rate, trial(1, 2.0)])) == [1]
+
+
 def test_several_objectives_have_a_front_best_in_the_first_one_first():
     trials = [trial(0, 5.0, rate=0.1), trial(1, 9.0, rate=0.5), trial(2, 4.0, rate=0.2), trial(3, 7.0, rate=0.3)]
     trials.append(trial(4, 99.0, cost=13.0, rate=0.0))

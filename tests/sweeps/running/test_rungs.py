@@ -63,6 +63,11 @@ def test_the_median_rule_compares_with_the_median_of_the_feasible():
     assert reason_to_stop(MEDIAN, 0.5, standing(19.0, 30.0), peers) is None
 
 
+def test_a_cost_at_its_limit_is_feasible():
+    assert standing(90.0, 25.0).feasible
+    assert not standing(90.0, 25.01).feasible
+
+
 def test_few_feasible_trials_stop_nobody():
     peers = [standing(90.0, 20.0), standing(95.0, 20.0), standing(99.0, 26.0)]
     assert reason_to_stop(ASHA, 0.2, standing(1.0, 20.0), peers) is None
@@ -106,19 +111,29 @@ def judged(
     writer: Writer,
     costs: dict[int, tuple[float, ...]],
     *,
+    returns: tuple[float, float, float] = (50.0, 50.0, 50.0),
+    trial: int = 0,
     iteration: int = 14,
     stopped: tuple[int, ...] = (),
     **stopping: Any,
 ) -> Verdict:
-    """The verdict over one trial whose seeds have done some of 20 iterations, with these costs of episodes."""
+    """The verdict over a trial whose seeds have done some of 20 iterations, with these costs of episodes."""
     spec, history = spec_of(**stopping), History()
     for seed, of_episodes in costs.items():
-        returns = (50.0,) * len(of_episodes)
-        history.add([ResultRow(0, seed, iteration, 400 * iteration, 0.0, 1, {}, returns, {"cost": of_episodes})])
-    execution = writer.ask(0, (0, 1, 2), None)
+        of_seed = (returns[seed],) * len(of_episodes)
+        history.add([ResultRow(trial, seed, iteration, 400 * iteration, 0.0, 1, {}, of_seed, {"cost": of_episodes})])
+    execution = writer.ask(trial, (0, 1, 2), None)
     writer.start(execution)
     job = Job(execution, spec.resolve("fixed", {}), "", stopped)
-    return Rungs(spec, writer, history).judge(job, {seed: history.summarize(0, seed) for seed in costs})
+    return Rungs(spec, writer, history).judge(job, {seed: history.summarize(trial, seed) for seed in costs})
+
+
+def add_peers(writer: Writer, number: int) -> None:
+    """Feasible trials with a return of 90, on every rung."""
+    for n in range(number):
+        peer = writer.add_trial(NewTrial(f"peer {n}", "fixed", {}), [0, 1, 2]).number
+        for rung in ("0.2", "0.6", "0.7"):
+            writer.pass_rung(peer, rung, {seed: {"return": 90.0, "cost": 20.0} for seed in (0, 1, 2)})
 
 
 # Mean 31, s = sqrt(2.5): 31 ± 2.776 · 1.581 / sqrt(5) = 31 ± 1.963. Over the seeds' means 31, 20, 21 the interval is
@@ -142,6 +157,54 @@ def test_a_seed_whose_own_cost_lies_above_the_limit_late_is_stopped_alone(writer
 )
 def test_otherwise_no_seed_is_stopped(writer: Writer, change: dict[str, Any], why: str) -> None:
     assert judged(writer, {0: OVER, 1: WITHIN, 2: CLOSE}, **change) == Verdict(), why
+
+
+def test_a_seed_whose_own_return_lies_below_the_best_feasible_late_is_stopped_alone(writer: Writer) -> None:
+    add_peers(writer, 4)
+    returns = (10.0, 90.0, 170.0)  # 90 ± 199 over seeds
+    assert judged(writer, dict.fromkeys(range(3), WITHIN), returns=returns, iteration=13) == Verdict()  # early
+    assert judged(writer, dict.fromkeys(range(3), WITHIN), returns=returns) == Verdict(
+        seeds={0: "after 70% of its budget return 10 [10, 10] lies below 90, the best 1 of 4 feasible trials"}
+    )
+
+
+def test_a_trial_is_no_peer_of_its_own(writer: Writer) -> None:
+    add_peers(writer, 3)  # four are asked for
+    assert judged(writer, dict.fromkeys(range(3), WITHIN), returns=(10.0, 10.0, 10.0)) == Verdict()
+    another = writer.add_trial(NewTrial("another", "fixed", {}), [0, 1, 2]).number
+    verdict = judged(writer, dict.fromkeys(range(3), WITHIN), returns=(10.0, 10.0, 10.0), trial=another)
+    assert verdict.trial is not None  # the first is a peer of the second
+
+
+@pytest.mark.parametrize("fourth", ["failed", "retest", "partly there", "there"])
+def test_failed_trials_retests_and_those_with_seeds_to_come_are_no_peers(writer: Writer, fourth: str) -> None:
+    add_peers(writer, 3)
+    new = NewTrial("fourth", "fixed", {}, retest_of=1 if fourth == "retest" else None)
+    number = writer.add_trial(new, [0, 1, 2]).number
+    seeds = (0, 1) if fourth == "partly there" else (0, 1, 2)
+    writer.pass_rung(number, "0.7", {seed: {"return": 90.0, "cost": 20.0} for seed in seeds})
+    if fourth == "failed":
+        execution = writer.ask(number, (0, 1, 2), None)
+        writer.start(execution)
+        writer.fail(execution, "boom")
+    verdict = judged(writer, dict.fromkeys(range(3), WITHIN), returns=(10.0, 10.0, 10.0))
+    assert (verdict.trial is not None) == (fourth == "there")  # of four, which are asked for
+
+
+def test_a_retest_is_measured_and_never_stopped(writer: Writer) -> None:
+    again = writer.add_trial(NewTrial("again", "fixed", {}, retest_of=0), [0, 1, 2])
+    assert judged(writer, dict.fromkeys(range(3), OVER), trial=again.number) == Verdict()
+    assert all("0.7" in (run.rungs or {}) for run in writer.ledger.trials(writer.study)[1].seed_runs)
+
+
+def test_a_rung_is_passed_once_also_by_another_driver(writer: Writer) -> None:
+    assert judged(writer, dict.fromkeys(range(3), WITHIN)) == Verdict()
+    assert judged(writer, dict.fromkeys(range(3), OVER), iteration=15) == Verdict()
+
+
+def test_a_trial_that_has_used_its_budget_is_on_no_rung(writer: Writer) -> None:
+    assert judged(writer, dict.fromkeys(range(3), OVER), iteration=20) == Verdict()
+    assert all(run.rungs is None for run in writer.ledger.trials(writer.study)[0].seed_runs)
 
 
 def test_few_episodes_and_an_interval_that_holds_the_limit_stop_no_seed(writer: Writer) -> None:
