@@ -46,6 +46,7 @@ bench: install
 
 # Known weaknesses of what is locked. Needs the advisory service: what it cannot answer is a failure.
 audit: install
+	mkdir -p .cache
 	$(UV) export --quiet --frozen --no-dev --no-emit-project --output-file .cache/locked.txt
 	$(UV) tool run pip-audit --strict --disable-pip --require-hashes --requirement .cache/locked.txt
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Raises a Ray cluster in a Slurm allocation, runs a study on it, and ends it.
 #
-#   sbatch --nodes 4 --cpus-per-task 32 cluster/slurm.sh lambda-profile-circle1.yaml [options of `lagsweep run`]
+#   sbatch --nodes 4 --cpus-per-task 32 cluster/slurm.sh lambda-profile-circle1.yaml [options of `lagsweep drive`]
 #
 # Submitted again, or requeued after a preemption, it goes on where the study was. Needs, on a file system that all
 # nodes share: this working tree (`make install` once), the storage folder, and checkpoints.
@@ -78,7 +78,7 @@ until (($("$tree/.venv/bin/ray" status --address "$address" 2>/dev/null | grep -
 done
 
 # In the background, so that this shell can pass on the signal that Slurm sends it before the end.
-"$tree/.venv/bin/lagsweep" run "$study" --address "$address" "$@" &
+RAY_ADDRESS="$address" "$tree/.venv/bin/lagsweep" drive "$study" "$@" &
 driver=$!
 trap 'kill -TERM "$driver"' TERM INT
 status=0
