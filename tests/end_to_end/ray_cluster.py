@@ -51,6 +51,7 @@ class RayCluster:
         }
         self._variables.pop("RAY_ADDRESS", None)
         self._nodes: list[subprocess.Popen[bytes]] = []
+        self._logs: dict[int, Path] = {}
         self._port = 0
         self.address = ""
 
@@ -75,16 +76,15 @@ class RayCluster:
         """Starts a worker node, again where this machine was too slow for it."""
         for last in (False,) * (_STARTS - 1) + (True,):
             node = self._run("--address", f"127.0.0.1:{self._port}", "--num-cpus", str(cpus))
-            started = self.log().count(_STARTED)
             deadline = time.monotonic() + _START_S
-            while node.poll() is None and self.log().count(_STARTED) == started and time.monotonic() < deadline:
+            while node.poll() is None and _STARTED not in self.log(node) and time.monotonic() < deadline:
                 time.sleep(0.5)
-            if node.poll() is None and self.log().count(_STARTED) > started:
+            if node.poll() is None and _STARTED in self.log(node):
                 self._nodes.append(node)
                 return
             self._end(node)
             if last:
-                raise TimeoutError(self.log())
+                raise TimeoutError(self.log(node))
 
     def kill_node(self, node: subprocess.Popen[bytes]) -> None:
         """Kills every process of a node at once, as a power cut does."""
@@ -116,9 +116,9 @@ class RayCluster:
         psutil.wait_procs(alive, timeout=10)
         node.wait(timeout=10)
 
-    def log(self) -> str:
-        """What `ray start` said."""
-        return (self._folder / "ray.log").read_text()
+    def log(self, node: subprocess.Popen[bytes]) -> str:
+        """What a node's `ray start` said."""
+        return self._logs[node.pid].read_text()
 
     def _start_head(self) -> None:
         self._port, dashboard, client = (_free_port() for _ in range(3))
@@ -131,7 +131,7 @@ class RayCluster:
         deadline = time.monotonic() + _START_S
         while not self._answers():
             if time.monotonic() > deadline or self._nodes[0].poll() is not None:
-                raise TimeoutError(self.log())
+                raise TimeoutError(self.log(self._nodes[0]))
             time.sleep(0.5)
 
     def _answers(self) -> bool:
@@ -145,8 +145,11 @@ class RayCluster:
         ray = [str(Path(sys.executable).parent / "ray"), "start", "--block", "--disable-usage-stats"]
         ray += ["--dashboard-agent-listen-port", str(_free_port())]  # nodes of one machine need one each
         command = [*ray, "--object-store-memory", _STORE_BYTES, *arguments]
-        with (self._folder / "ray.log").open("ab") as log:
-            return subprocess.Popen(command, stdout=log, stderr=log, env=self._variables, start_new_session=True)
+        path = self._folder / f"start-{len(self._logs)}.log"
+        with path.open("wb") as log:
+            node = subprocess.Popen(command, stdout=log, stderr=log, env=self._variables, start_new_session=True)
+        self._logs[node.pid] = path
+        return node
 
 
 @contextmanager
