@@ -76,11 +76,12 @@ def test_a_link_is_never_followed(tree: Path, tmp_path: Path) -> None:
     (tmp_path / "outside.txt").write_text("outside")
     (tree / "link.txt").symlink_to(tmp_path / "outside.txt")
     (tree / "folder").symlink_to(tmp_path)
+    (tree / "alias.txt").symlink_to(tree / ".env")  # a harmless name for a secret
 
     package = pack(tree, tmp_path / "code.zip")
 
     assert names(package.path) == set(SHIPPED)
-    assert {"link.txt", "folder"} <= set(package.left_out)
+    assert {"link.txt", "folder", "alias.txt"} <= set(package.left_out)
 
 
 def test_a_deleted_file_that_git_still_tracks_is_left_out(tree: Path, tmp_path: Path) -> None:
