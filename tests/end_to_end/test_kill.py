@@ -30,7 +30,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # of MLflow's client, which only reads here
 ]
 
-OWN_RAY = {"after-start", "after-checkpoint"}
+OWN_RAY = {"before-checkpoint", "after-checkpoint"}
 """Points at which a Ray of the driver's own dies with it; elsewhere one Ray outlives them, and ends their workers."""
 
 POINTS = [  # in one study, one after the other: each driver goes on where the one before was killed

@@ -105,3 +105,19 @@ def test_a_profile_that_is_precise_wants_no_more_once_its_points_have_ended() ->
     assert num_to_suggest(spec, points) == 0
     assert next_suggestion(spec, points) is None
     assert num_to_suggest(spec, [*points, point(3, 0.1, 15.0, State.RUNNING)]) == 16
+
+
+def test_a_point_that_was_stopped_takes_its_place_and_tells_no_cost() -> None:
+    spec = spec_of({"fixed": PROFILE | {"search": PROFILE["search"] | {"trials": 9}}})
+    crossing = [trial(n, "fixed", value) for n, value in enumerate((0.0, 2.0, 0.2))]
+    runs = (SeedRun(0, State.PRUNED, mean_return=5.0, mean_cost={"cost": 90.0}),)
+    mean = Interval(5.0, 5.0, 5.0, 1)
+
+    def after(state: State) -> dict[str, Any]:
+        last = Trial(3, "fixed:1.0", "fixed", {"multiplier": 1.0}, state, runs, mean_return=mean)
+        found = next_suggestion(spec, [*crossing, last])
+        assert found is not None
+        return found.params
+
+    assert after(State.PRUNED) == after(State.FAIL)
+    assert after(State.PRUNED) != after(State.COMPLETE)
