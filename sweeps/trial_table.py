@@ -37,7 +37,8 @@ def to_dataframe(trials: Sequence[Trial], spec: StudySpec) -> "pd.DataFrame":
 
     params = list(dict.fromkeys(name for trial in trials for name in trial.params))
     rows = zip(trials, objectives_beside(spec, trials), strict=True)
-    return pd.DataFrame([_row(trial, params, list(spec.cost_limits), objectives) for trial, objectives in rows])
+    table = pd.DataFrame([_row(trial, params, list(spec.cost_limits), objectives) for trial, objectives in rows])
+    return table.astype({"retest_of": "Int64"}) if trials else table
 
 
 def objectives_beside(spec: StudySpec, trials: Iterable[Trial]) -> list[dict[str, Interval | None]]:

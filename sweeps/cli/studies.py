@@ -180,7 +180,7 @@ def _row(trial: Trial, costs: list[str], objectives: dict[str, Interval | None])
         row["λ" if len(costs) == 1 else f"λ {cost}"] = sum(last) / len(last) if last else None
     row["return"] = format_interval(trial.mean_return)
     row |= {cost: format_interval((trial.mean_cost or {}).get(cost)) for cost in costs}
-    row |= {name: format_interval(objective) for name, objective in objectives.items()}
+    row |= {name.replace("_", " "): format_interval(objective) for name, objective in objectives.items()}
     return row | {"feasible": trial.feasible, "state": _state(trial)}
 
 

@@ -139,7 +139,7 @@ def test_trials_of_a_search_show_its_objectives_with_intervals_and_what_their_nu
         " ".join(line.split()) for line in lagsweep("trials", "profile", "--storage", tmp_path).stdout.splitlines()
     ]
 
-    assert lines[2].split(" λ return cost ")[1] == "best_feasible_return (worst) violation_rate (worst) feasible state"
+    assert lines[2].split(" λ return cost ")[1] == "best feasible return (worst) violation rate (worst) feasible state"
     # Of the seeds' 8 and 6 the worst is 6, of the rates 0.25 and 0.5 it is 0.5; the bootstrap reaches to the better.
     assert lines[4].startswith("0 pid kp=0.1 0.5 5 [4, 6] 5 [4, 6] 6 [6, 8] 0.5 [0.25, 0.5] yes ")
     assert lines[4].endswith(" COMPLETE (1 of 2 seeds stopped)")
@@ -154,7 +154,7 @@ def test_trials_of_a_search_as_csv_and_json_have_the_same(tmp_path: Path):
     row, _, retest = csv.DictReader(io.StringIO(lagsweep(*command, "csv").stdout))
     assert [row[f"violation_rate (worst){end}"] for end in ("", "_low", "_high")] == ["0.5", "0.25", "0.5"]
     assert (row["seeds"], row["seeds_stopped"], row["retest_of"]) == ("2", "1", "")
-    assert retest["retest_of"] == "1.0"
+    assert retest["retest_of"] == "1"
     trial, _, again = json.loads(lagsweep(*command, "json").stdout)
     assert trial["objectives"]["best_feasible_return (worst)"] == {"mean": 6.0, "low": 6.0, "high": 8.0, "num_seeds": 2}
     assert trial["stopped_seeds"] == [1]
