@@ -138,7 +138,7 @@ def test_a_lost_node_costs_its_trial_one_attempt(cluster: Cluster, undisturbed: 
 
     assert driver.wait() == 0, log_of(study)
     assert_same(study, undisturbed)
-    assert any((failure or "").startswith("worker lost: ") for _, _, failure in executions_of(study))
+    assert any((failure or "").startswith("node lost: ") for _, _, failure in executions_of(study))
 
 
 def test_a_study_outlives_a_restart_of_its_postgresql(
