@@ -6,12 +6,28 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sweeps.cluster.client import SweepClient
     from sweeps.comparing import compare
+    from sweeps.previewing.curves import preview
     from sweeps.spec import StudySpec
     from sweeps.study import Status, Study, create_study, list_studies, load_study
 
-__all__ = ["Status", "Study", "StudySpec", "SweepClient", "compare", "create_study", "list_studies", "load_study"]
+__all__ = [
+    "Status",
+    "Study",
+    "StudySpec",
+    "SweepClient",
+    "compare",
+    "create_study",
+    "list_studies",
+    "load_study",
+    "preview",
+]
 
-_MODULES = {"StudySpec": "sweeps.spec", "SweepClient": "sweeps.cluster.client", "compare": "sweeps.comparing"}
+_MODULES = {
+    "StudySpec": "sweeps.spec",
+    "SweepClient": "sweeps.cluster.client",
+    "compare": "sweeps.comparing",
+    "preview": "sweeps.previewing.curves",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -3,8 +3,8 @@
 import csv
 import gc
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,8 +16,9 @@ from sweeps.cli.output import Output, OutputOption, show_json, show_rows
 from sweeps.errors import SpecError
 
 if TYPE_CHECKING:  # torch and Matplotlib: two seconds that no other command shall pay
-    from sweeps.preview import Curve
-    from sweeps.preview.inputs import Subject
+    from sweeps.previewing.curves import Curve
+    from sweeps.previewing.inputs import Subject
+    from sweeps.previewing.painter import Painter
 
 FIGURE = Path("lagsweep-preview.png")
 
@@ -52,29 +53,38 @@ def preview(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Draw λ over iterations for given costs, or for a simple plant that answers to λ; nothing is trained."""
-    with _quick_imports():
-        from sweeps.preview import curve_label, default_plant, preview_curve
-
-    subjects, notes = _subjects(study, update or [], settings or [])
-    given = _costs(costs, costs_of, storage)
-    curves: list[Curve] = []
-    for subject in subjects:
-        limit = cost_limit if cost_limit is not None else subject.cost_limit if subject.cost_limit is not None else 25.0
-        plant = replace(default_plant(limit), half_at=half_at, response=response, noise=noise, iterations=iterations)
-        plant = plant if free_cost is None else replace(plant, free_cost=free_cost)
-        label = curve_label(subject.parameters)
-        label = label if len({s.cost_limit for s in subjects}) == 1 else f"{label} cost_limit={limit:g}"
-        curves.append(preview_curve(subject.parameters, limit, given, plant=plant, label=label))
     target = figure or (FIGURE if output == "table" else None)
-    if target is not None:
-        _draw(curves, target)
+    with ExitStack() as ending:
+        painter = None if target is None else ending.enter_context(_painting(target))
+        subjects, notes = _subjects(study, update or [], settings or [])
+        given = _costs(costs, costs_of, storage)
+        plant = {"half_at": half_at, "response": response, "noise": noise, "iterations": iterations}
+        curves = _curves(subjects, given, cost_limit, plant | ({} if free_cost is None else {"free_cost": free_cost}))
+        if painter is not None and target is not None:
+            target.write_bytes(painter.paint(curves))
     _show(curves, output, by_name=study is not None or len(curves) > 1, with_cost=given is None)
     for note in [*notes, *_causes(curves), *([] if target is None else [f"figure: {target}"])]:
         typer.echo(note, err=output != "table")
 
 
+def _curves(
+    subjects: "Sequence[Subject]", costs: list[float] | None, cost_limit: float | None, plant: dict[str, Any]
+) -> "list[Curve]":
+    from sweeps.previewing.curves import curve_label, default_plant, preview_curve
+
+    curves: list[Curve] = []
+    for subject in subjects:
+        limit = cost_limit if cost_limit is not None else subject.cost_limit if subject.cost_limit is not None else 25.0
+        label = curve_label(subject.parameters)
+        label = label if len({s.cost_limit for s in subjects}) == 1 else f"{label} cost_limit={limit:g}"
+        own = replace(default_plant(limit), **plant)
+        curves.append(preview_curve(subject.parameters, limit, costs, plant=own, label=label))
+    return curves
+
+
 def _subjects(study: Path | None, updates: list[str], settings: list[str]) -> "tuple[list[Subject], list[str]]":
-    from sweeps.preview.inputs import parse_update, study_subjects
+    with _quick_imports():
+        from sweeps.previewing.inputs import parse_update, study_subjects
     from sweeps.spec import StudySpec
 
     if settings and not updates:
@@ -89,7 +99,7 @@ def _subjects(study: Path | None, updates: list[str], settings: list[str]) -> "t
 
 
 def _costs(costs: str | None, costs_of: str | None, storage: Path) -> list[float] | None:
-    from sweeps.preview.inputs import read_costs, run_costs
+    from sweeps.previewing.inputs import read_costs, run_costs
 
     if costs is not None and costs_of is not None:
         raise SpecError("`--costs` and `--costs-of` exclude each other.", code="usage")
@@ -98,19 +108,18 @@ def _costs(costs: str | None, costs_of: str | None, storage: Path) -> list[float
     return None if costs is None else read_costs(costs)
 
 
-def _draw(curves: "list[Curve]", path: Path) -> None:
+def _painting(path: Path) -> "AbstractContextManager[Painter]":
+    from sweeps.previewing.painter import painting
+
     if path.suffix.lower() not in {".png", ".svg", ".pdf"}:
         raise SpecError(f"a figure must end with .png, .svg or .pdf, but got {path}.", code="out-of-range")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _quick_imports():
-        from sweeps.preview.figure import draw
-
-    draw(curves, path)
+    return painting(path.suffix.lower())
 
 
 @contextmanager
 def _quick_imports() -> Generator[None]:
-    """Spares torch and Matplotlib the garbage collector, which goes through their modules for a tenth of the time."""
+    """Spares torch the garbage collector, which goes through its modules for a tenth of the time."""
     gc.disable()
     try:
         yield

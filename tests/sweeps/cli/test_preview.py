@@ -112,8 +112,8 @@ def test_wrong_usage_is_refused(app: typer.Typer, arguments: tuple[str, ...], sa
 
 def test_it_starts_neither_ray_nor_mlflow():
     code = (
-        "import sys; from sweeps.preview import preview; preview('pid'); import sweeps.preview.figure;"
-        "import sweeps.preview.inputs;"
+        "import sys; from sweeps import preview; preview('pid'); import sweeps.previewing.figure;"
+        "import sweeps.previewing.inputs;"
         "sys.exit(str({'ray', 'mlflow'} & set(sys.modules)) if {'ray', 'mlflow'} & set(sys.modules) else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from algorithms.parameters import NetworkMultiplier, Parameters
 from sweeps.errors import NotFoundError, SpecError, suggest
-from sweeps.preview.curves import checked_parameters
+from sweeps.previewing.curves import checked_parameters
 from sweeps.spec import Arm, StudySpec
 from sweeps.spec.search import AdaptiveProfile, OptunaSearch
 from sweeps.spec.space import known_points, num_trials

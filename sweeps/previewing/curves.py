@@ -9,6 +9,7 @@ It meets the limit d at λ* = h (J_0 / d − 1).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any
 
 import torch
@@ -172,8 +173,9 @@ def preview(
     cost_limit: float = 25.0,
     *,
     plant: Plant | None = None,
+    figure: Path | str | None = None,
 ) -> dict[str, list[float]]:
-    """Gives λ over iterations for a sequence of costs, or for a simple plant that answers to λ.
+    """Gives λ over iterations for a sequence of costs, or for a simple plant that answers to λ; nothing is trained.
 
     Args:
         update: fixed, ga, pid, nupi, adrc or augmented_lagrangian.
@@ -181,6 +183,7 @@ def preview(
         costs: J of each iteration; None closes the loop over the plant.
         cost_limit: d ≥ 0; cost units per episode.
         plant: The plant; None is its default.
+        figure: Where to draw it too, by the format that its name ends with.
 
     Returns:
         `multiplier`, `cost` and `limit`, one value an iteration; for pid `p`, `i` and `d` too.
@@ -192,7 +195,12 @@ def preview(
         >>> preview("ga", {"dual_optimizer": "sgd", "lr": 0.1, "init": 0.0}, costs=[35.0, 30.0])["multiplier"]
         [1.0, 1.5]
     """
-    curve = preview_curve(checked_parameters(update, parameters), cost_limit, costs, plant=plant or Plant())
+    checked = checked_parameters(update, parameters)
+    curve = preview_curve(checked, cost_limit, costs, plant=plant or Plant(), label=curve_label(checked))
+    if figure is not None:
+        from sweeps.previewing.figure import draw  # Matplotlib takes a second to import
+
+        draw([curve], figure)
     return {"multiplier": curve.multiplier, "cost": curve.cost, "limit": curve.limit, **curve.terms}
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sweeps.errors import NotFoundError, SpecError
-from sweeps.preview.inputs import parse_update, read_costs, run_costs, study_subjects
+from sweeps.previewing.inputs import parse_update, read_costs, run_costs, study_subjects
 from sweeps.records import ResultRow
 from sweeps.spec import StudySpec
 from sweeps.tracking.events import RowAdded

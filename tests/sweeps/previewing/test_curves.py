@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from sweeps.errors import SpecError
-from sweeps.preview.curves import Plant, checked_parameters, curve_label, default_plant, preview, preview_curve
-from sweeps.preview.figure import draw
+import sweeps
+from sweeps.errors import SpecError, SweepError
+from sweeps.previewing.curves import Plant, checked_parameters, curve_label, default_plant, preview, preview_curve
+from sweeps.previewing.figure import draw
+from sweeps.previewing.painter import painting
 
 
 def test_a_preview_of_omnisafes_pid_is_its_golden_trace():
@@ -127,3 +129,21 @@ def test_the_figure_shows_each_multiplier_and_cost(tmp_path: Path):
 def test_given_costs_are_drawn_once():
     curves = [preview_curve(checked_parameters(u), 25.0, [60.0, 20.0], plant=Plant(), label=u) for u in ("ga", "pid")]
     assert [list(line.get_ydata()) for line in draw(curves).axes[1].lines] == [[60.0, 20.0], [25.0, 25.0]]
+
+
+def test_a_preview_from_python_is_drawn_on_request(tmp_path: Path):
+    curve = sweeps.preview("pid", {"kp": 0.2}, [60, 55], figure=tmp_path / "pid.svg")
+    assert curve == preview("pid", {"kp": 0.2}, [60, 55])
+    assert "pid kp=0.2" in (tmp_path / "pid.svg").read_text()
+
+
+def test_a_painter_draws_what_is_drawn_here_and_says_when_it_cannot(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    curve = preview_curve(checked_parameters("ga"), 25.0, [60.0, 20.0], plant=Plant(), label="ga")
+    draw([curve], tmp_path / "here.png")
+    with painting(".png") as painter:
+        assert painter.paint([curve]) == (tmp_path / "here.png").read_bytes()
+    with painting(".png") as painter, pytest.raises(SweepError, match="could not be drawn"):
+        painter.paint([])
+    assert "Traceback" in capfd.readouterr().err
+    with painting(".png") as painter:
+        pass  # nothing is painted: it ends all the same

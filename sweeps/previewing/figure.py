@@ -3,20 +3,46 @@
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO, Protocol
 
 from matplotlib.figure import Figure
-
-from sweeps.preview.curves import Curve
 
 STYLES = ("-", "--", "-.", ":")
 
 
-def draw(curves: Sequence[Curve], path: Path | str | None = None) -> Figure:
+class Drawable(Protocol):
+    """What is drawn of a preview: see `sweeps.previewing.curves.Curve`, whose module imports torch."""
+
+    @property
+    def label(self) -> str:
+        """What the legend calls it."""
+        ...
+
+    @property
+    def cost(self) -> Sequence[float]:
+        """J of each iteration."""
+        ...
+
+    @property
+    def limit(self) -> Sequence[float]:
+        """The limit, d, of each iteration."""
+        ...
+
+    @property
+    def multiplier(self) -> Sequence[float]:
+        """λ after each iteration."""
+        ...
+
+
+def draw(
+    curves: Sequence[Drawable], target: Path | str | IO[bytes] | None = None, file_format: str | None = None
+) -> Figure:
     """Draws λ above and the cost with its limit below, over iterations.
 
     Args:
         curves: The previews.
-        path: Where to save the figure, by the format that its name ends with; None does not save it.
+        target: Where to save the figure; None does not save it.
+        file_format: Its format, such as png; None goes by the end of the file's name.
 
     Returns:
         The figure.
@@ -38,6 +64,6 @@ def draw(curves: Sequence[Curve], path: Path | str | None = None) -> Figure:
     lower.set_ylabel("cost per episode\n(limit: thin line)")
     lower.set_xlabel("iteration")
     figure.legend(loc="outside right upper", fontsize="small")
-    if path is not None:
-        figure.savefig(path, dpi=150)
+    if target is not None:
+        figure.savefig(target, dpi=150, format=file_format)
     return figure

@@ -1,0 +1,1 @@
+"""What a multiplier update does to a cost sequence, without training."""
