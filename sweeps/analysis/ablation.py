@@ -22,7 +22,7 @@ from sweeps.records import Interval, Trial
 _COLUMNS = 4
 _CALIBRATION = (
     ("mean max(0, g), as g", "violation"),
-    ("way of λ per iteration, share of mean λ", "variation"),
+    ("way of λ, share of its mean", "variation"),
     ("slackness |λ g|", "slackness"),
     ("λ where g < 0", "feasible_multiplier"),
     ("AUROC of λ(s) for cost to come", "auroc"),

@@ -138,7 +138,7 @@ def _draw(
         draw_head(figure, f"Calibration of multiplier networks in {results.spec.name}", setting)
         height = figure.get_figheight()
         figure.subplots_adjust(
-            left=0.07, right=0.97, top=1 - 1.0 / height, bottom=0.6 / height, wspace=0.3, hspace=0.62
+            left=0.07, right=0.93, top=1 - 1.0 / height, bottom=0.6 / height, wspace=0.3, hspace=0.62
         )
     return figure
 
