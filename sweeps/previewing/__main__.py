@@ -4,6 +4,7 @@ import gc
 import json
 import sys
 from types import SimpleNamespace
+from typing import Any
 
 
 def main() -> None:
@@ -11,7 +12,7 @@ def main() -> None:
     gc.disable()  # it would go through Matplotlib's modules again and again, and the process is short
     from sweeps.previewing.figure import draw
 
-    curves = [SimpleNamespace(**curve) for curve in json.load(sys.stdin)]
+    curves: list[Any] = [SimpleNamespace(**curve) for curve in json.load(sys.stdin)]
     draw(curves, sys.stdout.buffer, sys.argv[1])
 
 
