@@ -186,7 +186,7 @@ def _refuse_loops(node: Node, parents: tuple[Node, ...], seen: set[int], name: s
 def _num_values(node: Node, known: dict[int, int]) -> int:
     """How many nodes a tree has with every alias written out; counts each node once."""
     if id(node) not in known:
-        children = []
+        children: list[Node] = []
         if isinstance(node, MappingNode):
             children = [child for pair in node.value for child in pair]
         elif isinstance(node, SequenceNode):
