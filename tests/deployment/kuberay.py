@@ -35,6 +35,7 @@ class AutoscalerOptions(Strict):
     upscalingMode: Literal["Default", "Aggressive", "Conservative"]  # noqa: N815
     idleTimeoutSeconds: PositiveInt  # noqa: N815
     imagePullPolicy: Literal["IfNotPresent", "Always"]  # noqa: N815
+    envFrom: list[dict[Literal["configMapRef", "secretRef"], dict[Literal["name"], Name]]]  # noqa: N815
     resources: dict[Literal["requests", "limits"], dict[str, str]]
     securityContext: dict[str, Any]  # noqa: N815 - the containers' own, checked there
 

@@ -130,7 +130,10 @@ def test_groups_on_spot_nodes_tolerate_their_taint_and_gpus_are_asked_for():
         assert (spec.get("nodeSelector") == {"lagsweep/spot": "true"}) == name.endswith("-spot")
         limits = spec["containers"][0]["resources"]["limits"]
         assert (limits.get("nvidia.com/gpu") == "1") == (name == "gpu-spot")
+    scaler = cluster_of("raycluster").autoscalerOptions
     assert cluster_of("raycluster").enableInTreeAutoscaling
+    assert scaler is not None
+    assert scaler.envFrom == [{"configMapRef": {"name": "lagsweep"}}]  # its metrics too are switched off
 
 
 def test_network_policies_choose_the_pods_and_open_the_head_only_to_clients():
