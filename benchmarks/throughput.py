@@ -115,7 +115,8 @@ def main() -> None:
     limit = median(limits[1:])
     for row in medians.values():
         row["percent_of_matmul_limit"] = 100.0 * limit / row["update_us_per_seed_and_minibatch"]
-    table = Table("seeds", *next(iter(medians.values())), title=f"{arguments.task}, {kind} environments, one thread")
+    heads = ("seeds", "rollout", "update", "both", "per CPU s", "µs a minibatch", "% of matmul")
+    table = Table(*heads, title=f"{arguments.task}, {kind} environments, one thread: env steps/s")
     for n, row in medians.items():
         table.add_row(str(n), *(f"{value:,.0f}" for value in row.values()))
     Console().print(table)

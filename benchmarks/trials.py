@@ -79,7 +79,7 @@ def start_up_and_memory(task: str, seeds: int, folder: Path) -> dict[str, float]
             warm.append(time.perf_counter() - started)
         ray.get(worker.train.remote())
         resident = ray.get(worker.resident_mb.remote())
-        stored = memory_summary(stats_only=True)
+        stored = memory_summary(address=ray.get_runtime_context().gcs_address, stats_only=True)
         ray.get(worker.stop.remote())
     in_store = next(line for line in stored.splitlines() if "Plasma memory usage" in line)
     return {
@@ -120,6 +120,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="ls-") as name:
         folder = Path(name)
         measured: dict[str, Any] = start_up_and_memory(arguments.task, arguments.seeds, folder / "workers")
+        Console().print(measured)
         measured["seconds_of_trials"] = growth(arguments.task, 2, arguments.trials, folder)
     Console().print(measured)
     settings = {"task": arguments.task, "seeds": arguments.seeds}
