@@ -102,15 +102,16 @@ def train_batch(
 
 def _bootstrap(module: StackedActorCritic, rollout: Rollout, next_values: Tensor) -> None:
     """Puts the value of a truncated episode's last observation where the next episode's first one stands."""
-    steps, seeds, environments = (torch.from_numpy(axis) for axis in rollout.cut_at)
-    if len(steps) == 0:
+    if rollout.cut_at.shape[1] == 0:
         return
     # Each seed has its own networks: its last observations fill a row of a padded array.
-    counts = torch.bincount(seeds, minlength=module.num_seeds)
-    order = torch.from_numpy(np.argsort(rollout.cut_at[1], kind="stable"))
-    position = torch.empty_like(order)
-    position[order] = torch.cat([torch.arange(int(count)) for count in counts])
-    padded = next_values.new_zeros(module.num_seeds, int(counts.max()), rollout.cut_observations.shape[1])
-    padded[seeds, position] = torch.from_numpy(rollout.cut_observations).to(padded)
-    critics = chunked_outputs(module, padded)[:, 1:, :, 0]
+    of_seed = rollout.cut_at[1]
+    counts = np.bincount(of_seed, minlength=module.num_seeds)
+    places = np.empty_like(of_seed)
+    places[np.argsort(of_seed, kind="stable")] = np.concatenate([np.arange(count) for count in counts])
+    padded = np.zeros((module.num_seeds, counts.max(), rollout.cut_observations.shape[1]), np.float32)
+    padded[of_seed, places] = rollout.cut_observations
+    critics = chunked_outputs(module, torch.from_numpy(padded).to(next_values.device))[:, 1:, :, 0]
+    device = next_values.device
+    steps, seeds, environments, position = (torch.from_numpy(axis).to(device) for axis in (*rollout.cut_at, places))
     next_values[steps, seeds, environments] = critics[seeds, :, position]

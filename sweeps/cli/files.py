@@ -95,6 +95,7 @@ def plan(
     ] = None,
     cores: Annotated[int | None, typer.Option(min=1, help="Cores to plan for; default: those of this machine.")] = None,
     cpus_per_trial: Annotated[float, typer.Option(min=0.01, help="Cores that a trial reserves.")] = 1.0,
+    gpus_per_trial: Annotated[float, typer.Option(min=0.0, help="GPUs that a trial reserves.")] = 0.0,
     max_concurrent: Annotated[int | None, typer.Option(min=1, help="Most trials at once.")] = None,
     env_path: EnvPathOption = "auto",
     output: DocumentOption = Document.TABLE,
@@ -105,6 +106,7 @@ def plan(
         spec,
         cores=cores or len(os.sched_getaffinity(0)),
         cpus_per_trial=cpus_per_trial,
+        gpus_per_trial=gpus_per_trial,
         max_concurrent=max_concurrent,
         env_path=env_path,
         speed=_speed(spec, rate, measure, env_path),
@@ -150,6 +152,7 @@ def _show_plan(plan: Plan) -> None:
     where = f"{plan.concurrent} at once on {count(plan.cores, 'core')}"
     typer.echo(f"{count(plan.trials, 'trial')}, {where}; {plan.env_steps:,} env steps")
     if plan.duration_s is not None and plan.cpu_s is not None:
-        typer.echo(f"expected: {format_seconds(plan.duration_s)}, {plan.cpu_s / 3600:.2f} core hours ({plan.speed})")
+        hours = f"{plan.cpu_s / 3600:.2f} core hours" + (f", {plan.gpu_s / 3600:.2f} GPU hours" if plan.gpu_s else "")
+        typer.echo(f"expected: {format_seconds(plan.duration_s)}, {hours} ({plan.speed})")
     for note in plan.notes:
         typer.echo(f"note: {note}")

@@ -1,8 +1,7 @@
 """What a study will do and what it will cost, before anything is spent."""
 
-import heapq
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -10,7 +9,7 @@ from algorithms.parameters import SACParameters
 from environments.tasks import Path as EnvPath
 from environments.tasks import find_task
 from sweeps.errors import SpecError
-from sweeps.planning.speed import Speed, trained_steps
+from sweeps.planning.speed import Speed, makespan, packed, trained_steps
 from sweeps.spec import Arm, RunSpec, StudySpec
 from sweeps.spec.dimensions import active_names
 from sweeps.spec.search import AdaptiveProfile, Choices, OptunaSearch, Range
@@ -57,6 +56,7 @@ class Plan:
         speed: Where the durations come from, or None without them.
         cpu_s: Core seconds in all, or None.
         duration_s: Expected seconds until the last trial ends, or None.
+        gpu_s: GPU seconds in all, or None without a speed; 0 where no GPU is asked for.
         notes: What a user should know before starting.
     """
 
@@ -74,6 +74,7 @@ class Plan:
     speed: str | None
     cpu_s: float | None
     duration_s: float | None
+    gpu_s: float | None
     notes: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -86,6 +87,7 @@ def make_plan(
     *,
     cores: int,
     cpus_per_trial: float = 1.0,
+    gpus_per_trial: float = 0.0,
     max_concurrent: int | None = None,
     env_path: EnvPath = "auto",
     speed: Speed | None,
@@ -96,6 +98,7 @@ def make_plan(
         spec: The study.
         cores: Cores that it may use.
         cpus_per_trial: Cores that each trial reserves.
+        gpus_per_trial: GPUs that each trial reserves; a fraction shares one.
         max_concurrent: Most trials at once, or None for as many as fit.
         env_path: Which environments it will step.
         speed: How fast a trial runs, or None to leave durations out.
@@ -133,8 +136,9 @@ def make_plan(
         cpu_s=None if every_second is None else sum(every_second),
         duration_s=None
         if speed is None or every_second is None
-        else speed.start_s + makespan(_packed(every_second, size), concurrent),
-        notes=tuple(_notes(spec, runs, probe)),
+        else speed.start_s + makespan(packed(every_second, size), concurrent),
+        gpu_s=None if every_second is None else gpus_per_trial * sum(every_second),
+        notes=tuple(_notes(spec, runs, probe, gpus_per_trial)),
     )
 
 
@@ -155,31 +159,6 @@ def planned_runs(spec: StudySpec, arm: str) -> list[RunSpec]:
         middle = (search.multiplier.low + search.multiplier.high) / 2
         return [spec.resolve(arm, {"multiplier": middle})] * search.trials
     return [spec.resolve(arm, point) for point in known_points(spec.arms[arm])]
-
-
-def makespan(seconds: Sequence[float], slots: int) -> float:
-    """Seconds until the last trial ends if each starts, in order, as soon as one of the slots is free.
-
-    Args:
-        seconds: Duration of each trial.
-        slots: Trials at once, at least 1.
-
-    Returns:
-        Seconds.
-
-    Examples:
-        >>> makespan([3.0, 1.0, 1.0, 2.0], 2)  # 3 | 1 1, then 2 where 1 1 ended
-        4.0
-    """
-    free = [0.0] * slots
-    for second in seconds:
-        heapq.heapreplace(free, free[0] + second)
-    return max(free)
-
-
-def _packed(seconds: Sequence[float], size: int) -> list[float]:
-    """Seconds of packs of so many trials, which train one after the other in one process."""
-    return [sum(seconds[start : start + size]) for start in range(0, len(seconds), size)]
 
 
 def _plan_arm(spec: StudySpec, name: str, runs: list[RunSpec], seconds: list[float] | None) -> ArmPlan:
@@ -282,8 +261,10 @@ def replay_bytes(run: RunSpec, probe: Probe, num_seeds: int) -> int:
     return kept * per_step * num_seeds
 
 
-def _notes(spec: StudySpec, runs: dict[str, list[RunSpec]], probe: Probe) -> list[str]:
+def _notes(spec: StudySpec, runs: dict[str, list[RunSpec]], probe: Probe, gpus: float) -> list[str]:
     notes: list[str] = []
+    if gpus:
+        notes.append("a speed measured here is that of the CPU; give --rate for a GPU")
     if not probe.saves_state:
         notes.append("a continued trial restarts its episodes: these environments cannot save their state")
     every_run = [run for of_arm in runs.values() for run in of_arm]

@@ -1,6 +1,8 @@
 """How long a trial takes on one core: from a rate that the user knows, or from a measurement."""
 
+import heapq
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -95,3 +97,36 @@ def num_iterations(run: RunSpec) -> int:
 def trained_steps(run: RunSpec) -> int:
     """Env steps of each seed of a run, in whole iterations."""
     return num_iterations(run) * run.parameters.steps_per_iteration
+
+
+def makespan(seconds: Sequence[float], slots: int) -> float:
+    """Seconds until the last trial ends if each starts, in order, as soon as one of the slots is free.
+
+    Args:
+        seconds: Duration of each trial.
+        slots: Trials at once, at least 1.
+
+    Returns:
+        Seconds.
+
+    Examples:
+        >>> makespan([3.0, 1.0, 1.0, 2.0], 2)  # 3 | 1 1, then 2 where 1 1 ended
+        4.0
+    """
+    free = [0.0] * slots
+    for second in seconds:
+        heapq.heapreplace(free, free[0] + second)
+    return max(free)
+
+
+def packed(seconds: Sequence[float], size: int) -> list[float]:
+    """Seconds of packs of trials, which train together in one process.
+
+    Args:
+        seconds: Duration of each trial.
+        size: Trials of a pack; the last one may be smaller.
+
+    Returns:
+        Duration of each pack.
+    """
+    return [sum(seconds[start : start + size]) for start in range(0, len(seconds), size)]

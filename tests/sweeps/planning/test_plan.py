@@ -9,10 +9,11 @@ import pytest
 
 from sweeps.errors import SpecError
 from sweeps.planning.calibration import shorten
-from sweeps.planning.plan import make_plan, makespan, planned_runs, probe_environment, replay_bytes
-from sweeps.planning.speed import GivenRate, MeasuredSpeed, num_iterations
+from sweeps.planning.plan import make_plan, planned_runs, probe_environment, replay_bytes
+from sweeps.planning.speed import GivenRate, MeasuredSpeed, makespan, num_iterations
 from sweeps.spec import StudySpec
 
+SMOKE = {"hyperparameters": {"preset": "smoke"}}  # 1 000 steps, 2 passes, minibatches of 64
 GRID = {"lagrangian": {"update": "fixed"}, "search": {"kind": "grid", "multiplier": [0, 0.5, 1], "num_envs": [2, 4]}}
 
 
@@ -47,6 +48,17 @@ def test_a_given_rate_prices_every_trial_alike():
     assert plan.cpu_s == pytest.approx(7 * 20.0)
     assert plan.duration_s == pytest.approx(4 * 20.0)
     assert [arm.cpu_s for arm in plan.arms] == [pytest.approx(120.0), pytest.approx(20.0)]
+
+
+def test_trials_of_a_pack_share_a_process_and_its_gpu():
+    data = {"name": "p", "task": "analytic/ring", "cost_limit": 12.0, "env_steps": 10_000, "seeds": 2, "pack": 3}
+    grid = {"kind": "grid", "multiplier": [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6]}
+    spec = StudySpec.model_validate(data | {"lagrangian": {"update": "fixed"}, "search": grid, **SMOKE})
+    plan = make_plan(spec, cores=2, gpus_per_trial=0.5, speed=GivenRate(1_000.0))
+    # 20 s a trial: packs of 60, 60 and 20 s in two processes, half a GPU each.
+    assert (plan.concurrent, plan.duration_s, plan.cpu_s, plan.gpu_s) == (2, 80.0, 140.0, 70.0)
+    assert "up to 3 trials train in one process" in plan.notes
+    assert make_plan(spec, cores=9, speed=None).concurrent == 3
 
 
 @pytest.mark.parametrize(
