@@ -1,7 +1,7 @@
 """Losses of SAC-Lagrangian for S seeds at once; torch differentiates them.
 
-At 256 rows and [256, 256] networks the matrix products are nearly all of the time, so that a hand-written backward
-pass, which pays for PPO's small minibatches, would gain nothing here.
+Only the perceptrons, where nearly all of the time goes, have their gradient written out
+(`algorithms.sac_lagrangian.networks`).
 
 Axes: S seeds, K critics a seed, N rows, A action entries, m costs.
 """
