@@ -14,6 +14,7 @@ import itertools
 import os
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
@@ -69,12 +70,11 @@ def _product_s(sizes: tuple[int, ...], count: int) -> float:
     return (time.process_time() - started) / count
 
 
-def race(arguments: argparse.Namespace) -> list[Round]:
-    """Runs the rounds."""
+def race(arguments: argparse.Namespace) -> Iterator[Round]:
+    """Runs the rounds, one after the other."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive", "MUJOCO_GL": "egl"}
     environment |= {"RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(Path(__file__).parents[1])}
     torch.set_num_threads(1)
-    rounds: list[Round] = []
     with ExitStack() as stack:
         contestants = {}
         for name, command in commands(arguments).items():
@@ -84,8 +84,7 @@ def race(arguments: argparse.Namespace) -> list[Round]:
             contestants[name].iterate()  # before learning starts; compiles the environments
         for _ in range(arguments.rounds):
             measured = {name: each.iterate() for name, each in contestants.items()}
-            rounds.append({**measured, "limit": {"seconds_per_seed_step": products_s(*arguments.sizes)}})
-    return rounds
+            yield {**measured, "limit": {"seconds_per_seed_step": products_s(*arguments.sizes)}}
 
 
 def summarize(rounds: list[Round]) -> dict[str, dict[str, float]]:
@@ -116,16 +115,21 @@ def main() -> None:
     os.sched_setaffinity(0, {arguments.core})  # inherited by every contestant
     name = f"sac_race_{arguments.task}"
     settings = {"task": arguments.task, "steps": arguments.steps, "rows": _ROWS, "hidden": list(_HIDDEN), "threads": 1}
-    before = earlier_rounds(RESULTS / f"{name}.json", settings) if arguments.append else []
-    rounds = before + race(arguments)
-    medians = summarize(rounds)
+    rounds = earlier_rounds(RESULTS / f"{name}.json", settings) if arguments.append else []
+    running = race(arguments)
     sys.argv[sys.argv.index(arguments.omnisafe)] = "PYTHON"  # no machine's path in the result
-    path = write_result(name, {"settings": settings, "medians": medians, "rounds": rounds})
-    table = Table("", *next(iter(medians.values())), title=f"{arguments.task}, one core, {len(rounds)} rounds")
+    for each in running:  # a round is kept whatever becomes of the next one
+        rounds.append(each)
+        medians = summarize(rounds)
+        path = write_result(name, {"settings": settings, "medians": medians, "rounds": rounds})
+        _print(medians, f"{arguments.task}, one core, {len(rounds)} rounds, in {path.relative_to(path.parents[2])}")
+
+
+def _print(medians: dict[str, dict[str, float]], title: str) -> None:
+    table = Table("", *next(iter(medians.values())), title=title)
     for contestant, row in medians.items():
         table.add_row(contestant, *(f"{value:,.3g}" for value in row.values()))
     Console().print(table)
-    Console().print(f"written to {path.relative_to(path.parents[2])}")
 
 
 if __name__ == "__main__":
