@@ -94,6 +94,7 @@ def draw(arms: dict[str, Any], limit: float, path: Path) -> None:
             (line,) = axis.plot(steps, values.mean(0), linewidth=1.5, label=arm)
             axis.fill_between(steps, values.min(0), values.max(0), alpha=0.12, color=line.get_color(), linewidth=0)
         axis.set(xlabel="env steps per seed (thousands)", title=title)
+    axes[2].set_yscale("symlog", linthresh=0.1)  # a scalar λ and one that has run away side by side
     axes[1].axhline(limit, color="black", linestyle=":", linewidth=1)
     axes[0].legend(frameon=False, fontsize=8)
     figure.savefig(path, dpi=130)
@@ -118,7 +119,12 @@ def table(arms: dict[str, Any]) -> str:
 
 
 def _cell(values: np.ndarray, digits: int) -> str:
-    return f"{np.mean(values):.{digits}f} ({', '.join(f'{value:.{digits}f}' for value in values)})"
+    """Mean over the seeds that have a value, and all of them; an AUROC needs states with cost ahead."""
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return "–"
+    of_seeds = ", ".join("–" if np.isnan(value) else f"{value:.{digits}f}" for value in values)
+    return f"{known.mean():.{digits}f} ({of_seeds})"
 
 
 def main() -> None:
