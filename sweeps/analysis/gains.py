@@ -138,7 +138,7 @@ def _draw_surface(
     """Dots coloured by what they reached, over linear interpolation between them."""
     places = [_places(search, trials, name) for name in names]
     drawn = axes.scatter(
-        places[0], places[1], c=values, cmap=colormaps["cividis"], s=34, zorder=3,
+        places[0], places[1], c=values, cmap=colormaps["cividis"], s=34, zorder=3, clip_on=False,
         edgecolors=[style.INK if trial.feasible else "white" for trial in trials],
         linewidths=[1.4 if trial.feasible else 0.5 for trial in trials],
     )  # fmt: skip
