@@ -58,7 +58,7 @@ def drive(
     from sweeps.cluster.restarts import DriverLoop
     from sweeps.cluster.submission import DriverOptions, own_spec
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     spec = own_spec() if file is None else StudySpec.from_yaml(study_path(file), scale)
     options = DriverOptions(
         max_concurrent=max_concurrent,
