@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, and_, delete, func, insert, select, update
 
 from sweeps.ledger.database import writing
 from sweeps.ledger.ledger import Ledger, NewTrial, add_trials
@@ -33,6 +33,8 @@ class Extension:
 
 def extend(writer: Writer, extension: Extension) -> None:
     """Makes a study larger. Complete trials wait again where seeds or env steps are added; failed ones stay failed.
+
+    What trials had reached on the rungs of a smaller budget is forgotten: it says nothing about those of a larger one.
 
     Args:
         writer: The right to write the study.
@@ -69,18 +71,22 @@ def _raise_budget(connection: Connection, study: int) -> None:
     trained = select(seed_runs.c.trial).where(seed_runs.c.study == study, seed_runs.c.iterations > 0)
     marked = and_(trials.c.study == study, trials.c.number.in_(trained))
     connection.execute(update(trials).where(marked).values(continued=True))
-    _wait_again(connection, study)
-    of_waiting = select(trials.c.number).where(trials.c.study == study, trials.c.state == State.WAITING.value)
+    _wait_again(connection, study, select(trials.c.number).where(trials.c.study == study))
+    # A failed trial that is retried trains all its seeds for the larger budget too, with those that were complete.
+    states = [State.WAITING.value, State.FAIL.value]
+    unfinished = select(trials.c.number).where(trials.c.study == study, trials.c.state.in_(states))
     going_on = seed_runs.c.state != State.PRUNED.value  # what was stopped stays stopped
-    runs = and_(seed_runs.c.study == study, seed_runs.c.trial.in_(of_waiting), going_on)
+    runs = and_(seed_runs.c.study == study, seed_runs.c.trial.in_(unfinished), going_on)
     connection.execute(update(seed_runs).where(runs).values(state=State.WAITING.value, failure=None))
+    connection.execute(update(seed_runs).where(seed_runs.c.study == study).values(rungs=None))
 
 
 def _add_seeds(connection: Connection, study: int, seeds: Sequence[int]) -> None:
     of_study = select(trials.c.number).where(trials.c.study == study, trials.c.retest_of.is_(None))
     of_trials = and_(seed_runs.c.study == study, seed_runs.c.trial.in_(of_study))
     known = set(connection.scalars(select(seed_runs.c.seed).where(of_trials).distinct()))
-    numbers = connection.scalars(of_study).all()
+    growing = of_study.where(trials.c.state != State.PRUNED.value)  # what was stopped stays as it is
+    numbers = connection.scalars(growing).all()
     added = [(position, seed) for position, seed in enumerate(seeds) if seed not in known]
     if not added or not numbers:
         return
@@ -92,11 +98,11 @@ def _add_seeds(connection: Connection, study: int, seeds: Sequence[int]) -> None
         for position, seed in added
     ]
     connection.execute(insert(seed_runs), rows)
-    _wait_again(connection, study)
+    _wait_again(connection, study, growing)
 
 
-def _wait_again(connection: Connection, study: int) -> None:
+def _wait_again(connection: Connection, study: int, numbers: Select[tuple[int]]) -> None:
     """Lets complete trials wait; what they amounted to is computed anew when they are complete again."""
-    complete = and_(trials.c.study == study, trials.c.state == State.COMPLETE.value)
+    complete = and_(trials.c.study == study, trials.c.number.in_(numbers), trials.c.state == State.COMPLETE.value)
     forgotten = {"mean_return": None, "mean_cost": None, "feasible": None, "finished_at": None}
     connection.execute(update(trials).where(complete).values(state=State.WAITING.value, **forgotten))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sweeps.errors import SpecError, StudyBusyError, StudyExistsError
-from sweeps.ledger import SeedProgress, driving
+from sweeps.ledger import NewTrial, SeedProgress, driving
 from sweeps.records import Interval, State
 from sweeps.spec import StudySpec
 from sweeps.study import Study, create_study, list_studies, load_study
@@ -109,6 +109,46 @@ def test_a_seed_that_was_stopped_is_not_continued(tmp_path: Path) -> None:
     trial = study.trials[0]
     assert [run.state for run in trial.seed_runs] == [State.PRUNED, State.WAITING, State.WAITING]
     assert (trial.next_seeds, trial.stopped_seeds, trial.continued) == ((0, 1), (0,), True)
+
+
+def test_more_seeds_leave_retests_and_what_was_stopped_as_they_are(study: Study) -> None:
+    seeds = [SeedProgress(seed, 20_000, 1, {"cost": 0.5}) for seed in (0, 1)]
+    mean = Interval(5.0, 4.0, 6.0, 2)
+    with study._driving() as writer:
+        again = writer.add_trial(NewTrial("again", "fixed", {"multiplier": 0.0}, retest_of=0), (0, 1))
+        hopeless = writer.add_trial(NewTrial("hopeless", "fixed", {"multiplier": 9.0}), (0, 1))
+        for number, pruned in ((again.number, None), (hopeless.number, "hopeless")):
+            execution = writer.ask(number, (0, 1), None)
+            writer.start(execution)
+            writer.complete(execution, seeds, mean_return=mean, mean_cost={"cost": mean}, feasible=True, pruned=pruned)
+    before = study.trials[2:]
+
+    study.extend(seeds=1)
+
+    assert states(study) == [State.WAITING, State.FAIL, State.COMPLETE, State.PRUNED]
+    assert study.trials[2:] == before  # nothing of them waits
+    assert study.trials[0].next_seeds == (2,)
+
+
+def test_a_failed_trial_trains_every_seed_for_a_larger_budget_and_rungs_of_the_smaller_one_are_forgotten(
+    study: Study,
+) -> None:
+    study.extend(seeds=1)
+    with study._driving() as writer:
+        writer.pass_rung(0, "0.2", {0: {"return": 1.0, "cost": 2.0}})
+        execution = writer.ask(0, (2,), None)
+        writer.start(execution)
+        writer.fail(execution, "boom")
+
+    study.extend(env_steps=10_000)
+
+    first = study.trials[0]
+    assert (first.state, first.failure) == (State.FAIL, "boom")
+    assert [run.state for run in first.seed_runs] == [State.WAITING] * 3
+    assert [run.rungs for run in first.seed_runs] == [None] * 3
+    with study._driving() as writer:
+        writer.requeue_failed()
+    assert study.trials[0].next_seeds == (0, 1)
 
 
 def test_seeds_of_two_cohorts_continue_one_after_the_other(study: Study) -> None:
