@@ -25,7 +25,7 @@ from sweeps.cli.options import (
 from sweeps.cli.output import Document, DocumentOption, EnvPathOption, Output, OutputOption, show_json
 from sweeps.cli.remote import answer, end_jobs
 from sweeps.cli.studies import finish
-from sweeps.errors import ExitCode, SpecError
+from sweeps.errors import ExitCode, SpecError, SweepError
 from sweeps.running.checkpoints import Cadence
 from sweeps.spec import StudySpec
 from sweeps.spec.shipped import study_path
@@ -160,14 +160,21 @@ def stop(
 ) -> None:
     """Let the process that runs a study end: running iterations end and leave checkpoints."""
     arguments = ["stop", name, *([] if timeout is None else ["--timeout", str(timeout)])]
-    result = answer(address, arguments, lambda: _stop(name, storage, timeout), timeout_s=None)
+    had_job = False
+    try:
+        result = answer(address, arguments, lambda: _stop(name, storage, timeout), timeout_s=None)
+    except SweepError as error:
+        # A job that waits for a node has not told the ledger of its study yet.
+        if address is None or error.code != "no-study" or not end_jobs(address, name, had_driver=False):
+            raise
+        had_job, result = True, {"name": name, "driver": None, "ended": True}
     driver, ended = result["driver"], result["ended"]
-    if address is not None and ended:
-        end_jobs(address, name, had_driver=driver is not None)
+    if address is not None and ended and not had_job:
+        had_job = end_jobs(address, name, had_driver=driver is not None)
     if output == "json":
         show_json(result)
     elif driver is None:
-        typer.echo(f"{name}: nobody runs it")
+        typer.echo(f"{name}: {'its job, which no driver ran, was ended' if had_job else 'nobody runs it'}")
     else:
         state = "has ended" if ended else "was asked to end and still runs"
         typer.echo(f"{name}: process {driver['pid']} on {driver['host']} {state}")

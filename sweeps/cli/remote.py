@@ -1,13 +1,13 @@
 """Commands whose study is on a cluster: answered by the ledger where it can be reached, else by a short job there."""
 
-import json
 import os
+import time
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import typer
 
-from sweeps.errors import UnreachableError
+from sweeps.errors import SweepError, UnreachableError
 
 _ANSWER_S = 300.0
 
@@ -43,11 +43,18 @@ def answer(
     return SweepClient(address, allow_open=True).ask(arguments, timeout_s=timeout_s)
 
 
-def end_jobs(address: str, study: str, *, had_driver: bool) -> None:
-    """Ends what is left of a stopped study's job."""
+def end_jobs(address: str, study: str, *, had_driver: bool) -> bool:
+    """Ends what is left of a stopped study's job; whether there was something."""
     from sweeps.cluster.client import SweepClient
 
-    SweepClient(address, allow_open=True).end_jobs(study, had_driver=had_driver)
+    return SweepClient(address, allow_open=True).end_jobs(study, had_driver=had_driver)
+
+
+def has_job(address: str, study: str) -> bool:
+    """Whether a job of a study runs or waits on the cluster."""
+    from sweeps.cluster.client import SweepClient
+
+    return SweepClient(address, allow_open=True).has_job(study)
 
 
 def show_logs(address: str, study: str, *, follow: bool) -> None:
@@ -66,12 +73,23 @@ def show_logs(address: str, study: str, *, follow: bool) -> None:
 
 
 def looks(address: str, study: str, interval_s: float) -> Generator[dict[str, Any]]:
-    """What `lagsweep watch` sees on the cluster, look by look, until the study's driver ends."""
+    """What `lagsweep watch` sees on the cluster, look by look, until the study ends or no job of it is left."""
+    from sweeps.cluster.answers import read_lines
     from sweeps.cluster.client import SweepClient
 
+    client = SweepClient(address, allow_open=True)
+    words = ["watch", study, "--interval", str(interval_s)]
     try:
-        for line in SweepClient(address, allow_open=True).stream(["watch", study, "--interval", str(interval_s)]):
-            if line.startswith("{"):
-                yield json.loads(line)
+        while True:
+            last: dict[str, Any] = {}
+            try:
+                for last in read_lines(client.stream(words)):
+                    yield last
+            except SweepError as error:
+                if error.code != "no-study" or not client.has_job(study):
+                    raise
+            if last.get("finished") or not client.has_job(study):
+                return
+            time.sleep(interval_s)  # its job waits for a node, or starts its driver
     except KeyboardInterrupt:
         return

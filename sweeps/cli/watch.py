@@ -5,18 +5,21 @@ import sys
 import time
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sweeps.cli.options import ClusterOption, NameArgument, StorageOption, load
 from sweeps.cli.output import Document, DocumentOption, format_interval
-from sweeps.cli.remote import looks, reaches_ledger
+from sweeps.cli.remote import has_job, looks, reaches_ledger
+from sweeps.errors import NotFoundError
 from sweeps.records import State, Trial
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from sweeps.study import Study
     from sweeps.study.watch import View
 
 _MOST_LINES = 12
@@ -46,7 +49,7 @@ def watch(
 
     from sweeps.study.watch import Watcher
 
-    watcher = Watcher(load(name, storage))
+    watcher = Watcher(_load(name, storage, address, interval))
     try:
         if output == "json" or not sys.stdout.isatty():
             while _print(view := watcher.look(), output):
@@ -59,6 +62,17 @@ def watch(
         return
     if output == "table":
         typer.echo(_ending(view))
+
+
+def _load(name: str, storage: Path | None, address: str | None, interval_s: float) -> "Study":
+    """The study of this name, once the ledger has it: a submitted one may wait for a node."""
+    while True:
+        try:
+            return load(name, storage)
+        except NotFoundError:
+            if address is None or not has_job(address, name):
+                raise
+        time.sleep(interval_s)
 
 
 def render(view: "View") -> "RenderableType":

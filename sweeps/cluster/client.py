@@ -4,7 +4,6 @@ Shaped like Ray's JobSubmissionClient, which it uses.
 """
 
 import contextlib
-import json
 import secrets
 import shlex
 import time
@@ -14,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sweeps.cluster.answers import RemoteError, parse_answer
 from sweeps.cluster.jobs import Entrypoint, JobDetails, JobError, Jobs
 from sweeps.cluster.submission import DriverOptions, changes, jobs_of, metadata_of, next_id, study_of
 from sweeps.cluster.versions import check_versions, own_versions
-from sweeps.errors import AuthenticationError, NotFoundError, StudyExistsError, SweepError, suggest
+from sweeps.errors import AuthenticationError, NotFoundError, StudyExistsError, suggest
 from sweeps.spec import StudySpec
 from sweeps.spec.difference import differences, extends
 
@@ -41,14 +41,6 @@ class Submission:
     study: str
     submission_id: str
     is_new: bool
-
-
-class RemoteError(SweepError):
-    """What a command on the cluster said: the same error, from there."""
-
-    def __init__(self, error: dict[str, Any]) -> None:
-        super().__init__(error["message"], code=error["code"], help=error.get("help"))
-        self.exit_code = error["exit_code"]  # pyright: ignore[reportAttributeAccessIssue] - of this error, not of its class
 
 
 class SweepClient:
@@ -158,23 +150,36 @@ class SweepClient:
             `name`, `driver` (process and host, or None) and `ended`.
         """
         arguments = ["stop", study, *([] if timeout_s is None else ["--timeout", str(timeout_s)])]
-        answer = self.ask(arguments, timeout_s=None)
+        try:
+            answer = self.ask(arguments, timeout_s=None)
+        except RemoteError as error:
+            if error.code != "no-study" or not self.end_jobs(study, had_driver=False):
+                raise
+            return {"name": study, "driver": None, "ended": True}  # its job waited for a node
         if answer["ended"]:
             self.end_jobs(study, had_driver=answer["driver"] is not None)
         return answer
 
-    def end_jobs(self, study: str, *, had_driver: bool) -> None:
+    def has_job(self, study: str) -> bool:
+        """Whether a job of a study runs, or waits for a node."""
+        return any(not job.status.is_terminal() for job in jobs_of(study, self.jobs.list()))
+
+    def end_jobs(self, study: str, *, had_driver: bool) -> bool:
         """Ends the jobs of a study that nobody drives any more.
 
         Args:
             study: Its name.
             had_driver: Whether its driver has ended just now; its job then gets the time to write its report.
+
+        Returns:
+            Whether there were any.
         """
-        for job in jobs_of(study, self.jobs.list()):
-            if job.status.is_terminal() or job.submission_id is None:
-                continue
-            if not (had_driver and self.jobs.wait(job.submission_id, _REPORT_S)):
-                self.jobs.stop(job.submission_id)
+        live = [job for job in jobs_of(study, self.jobs.list()) if not job.status.is_terminal()]
+        for job in live:
+            submission_id = job.submission_id or ""
+            if not (had_driver and self.jobs.wait(submission_id, _REPORT_S)):
+                self.jobs.stop(submission_id)
+        return bool(live)
 
     def ask(self, arguments: Sequence[str], *, timeout_s: float | None = _ANSWER_S) -> Any:
         """Runs a command of Lagsweep on the cluster, as a short job, and reads the JSON that it prints.
@@ -196,7 +201,7 @@ class SweepClient:
         command = f'answer=$({words}); code=$?; printf "%s\\n" {mark} "$answer" {mark}; exit $code'
         with self._short_job(command, arguments[0]) as submission_id:
             ended = self.jobs.wait(submission_id, timeout_s)
-            return _parse(self.jobs.logs(submission_id) if ended else "", mark, words)
+            return parse_answer(self.jobs.logs(submission_id) if ended else "", mark, words)
 
     def stream(self, arguments: Sequence[str]) -> Generator[str]:
         """Runs a command of Lagsweep on the cluster, as a job, and yields the lines that it prints.
@@ -256,19 +261,3 @@ def _changed(spec: StudySpec, different: Sequence[str], where: str, verb: str) -
         code="study-changed",
         help=f"give the study another name (--name), or end the other one with `{verb} {spec.name}`",
     )
-
-
-def _parse(logs: str, mark: str, words: str) -> Any:
-    parts = logs.split(f"{mark}\n")
-    try:
-        answer = json.loads(parts[1])
-    except (IndexError, ValueError):
-        tail = "\n".join(logs.strip().splitlines()[-8:]) or "it did not end in time"
-        raise JobError(
-            f"`{words}` gave no answer on the cluster: {tail}",
-            code="no-answer",
-            help="check that the cluster's image has lagsweep on its PATH, and see `lagsweep doctor --address …`",
-        ) from None
-    if isinstance(answer, dict) and "error" in answer:
-        raise RemoteError(answer["error"])
-    return answer
