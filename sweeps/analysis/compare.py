@@ -48,12 +48,14 @@ class Comparison:
     Attributes:
         studies: The studies.
         contestants: Who takes part, in the order of the studies.
-        differing: What differs between the studies that should not, such as `task: Circle1, Goal1`; empty as a rule.
+        differing: What differs between them that should not, such as `task (Circle1, Goal1)`; empty as a rule.
+        notes: What else differs between the studies: the algorithm or its hyperparameters, each with its values.
     """
 
     studies: tuple[Results, ...]
     contestants: tuple[Contestant, ...]
     differing: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def contrasts(self) -> list[Contrast]:
         """Every pair, by common seeds where there are two of them; none where tasks or limits differ."""
@@ -115,7 +117,7 @@ class Comparison:
                           for c in self.contestants),
             missing=missing,
             sections=(
-                Section("contestants", "Leaders", tables=tables),
+                Section("contestants", "Leaders", tables=tables, paragraphs=self.notes),
                 Section("stability", "Holding the limit", tables=[one] if one is not None else []),
                 Section("figures", "Figures", exhibits=self.exhibits()),
                 Section("definitions", "Definitions", terms=DEFINITIONS),
@@ -168,7 +170,8 @@ def compare_studies(studies: Sequence[ReportedStudy], by: By = "study", *, force
     if not studies or by not in ("study", "arm", "update"):
         raise ValueError(f"`by` must be 'study', 'arm' or 'update' with at least one study, but got {by!r}.")
     read = tuple(read_results(study) for study in studies)
-    differing = _differing(read)
+    contestants = tuple(_contestants(read, by))
+    differing = _differing(read, contestants)
     if differing and not force:
         raise SweepError(
             f"`compared studies share task, cost limits and env steps` must hold, but they differ in "
@@ -176,38 +179,54 @@ def compare_studies(studies: Sequence[ReportedStudy], by: By = "study", *, force
             code="not-comparable",
             help="compare studies of one setting, or pass --force (force=True) to see them side by side untested",
         )
-    return Comparison(read, tuple(_contestants(read, by)), differing)
+    return Comparison(read, contestants, differing, _notes(read))
 
 
-def _differing(studies: Sequence[Results]) -> tuple[str, ...]:
+def _differing(studies: Sequence[Results], contestants: Sequence[Contestant]) -> tuple[str, ...]:
+    limits = [_limits(results.spec.cost_limits) for results in studies]
+    own = [_limits(contestant.results.limits(contestant.trial)) for contestant in contestants]
     told = {
         "task": [results.spec.task for results in studies],
-        "cost limits": [_limits(results) for results in studies],
+        "cost limits": limits if len(set(limits)) > 1 else own,  # a study may search its limit
         "env steps": [f"{results.spec.env_steps:,}" for results in studies],
-        "algorithm's hyperparameters": [repr(results.spec.hyperparameters.to_parameters()) for results in studies],
     }
-    hidden = {"algorithm's hyperparameters"}
+    return _unlike(told)
+
+
+def _notes(studies: Sequence[Results]) -> tuple[str, ...]:
+    algorithms = [results.spec.algorithm for results in studies]
+    told = {"algorithm": [str(algorithm) for algorithm in algorithms]}
+    if len(set(algorithms)) == 1:
+        settings = [results.spec.hyperparameters.to_parameters().model_dump() for results in studies]
+        told |= {name: [str(values[name]) for values in settings] for name in settings[0]}
+    return tuple(f"The studies differ in {one}." for one in _unlike(told))
+
+
+def _unlike(told: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """What has several values, with them."""
     return tuple(
-        name if name in hidden else f"{name} ({', '.join(dict.fromkeys(values))})"
-        for name, values in told.items()
-        if len(set(values)) > 1
+        f"{name} ({', '.join(dict.fromkeys(values))})" for name, values in told.items() if len(set(values)) > 1
     )
 
 
-def _limits(results: Results) -> str:
-    return " and ".join(f"{name} ≤ {limit:g}" for name, limit in results.spec.cost_limits.items())
+def _limits(limits: Mapping[str, float]) -> str:
+    return " and ".join(f"{name} ≤ {limit:g}" for name, limit in limits.items())
 
 
 def _contestants(studies: Sequence[Results], by: By) -> list[Contestant]:
     groups: dict[tuple[str, ...], list[Contestant]] = {}
     several = len(studies) > 1
     for results in studies:
+        mine: dict[tuple[str, ...], list[Trial]] = {}
         for trial in results.complete:
             update, study = results.run(trial).lagrangian.update, results.spec.name
             key = {"study": (study,), "arm": (*((study,) if several else ()), trial.arm), "update": (update,)}[by]
             if by == "update" and len({r.spec.task for r in studies}) > 1:
                 key = (update, _task(results))
-            groups.setdefault(key, []).append(Contestant(": ".join(key), results, trial))
+            mine.setdefault(key, []).append(trial)
+        for key, trials in mine.items():
+            found = [Contestant(": ".join(key), results, trial) for trial in results.eligible(trials)]
+            groups.setdefault(key, []).extend(found)
     return [_leader(group) for group in groups.values()]
 
 
@@ -221,7 +240,7 @@ def _leader(group: Sequence[Contestant]) -> Contestant:
 
 
 def _task(results: Results) -> str:
-    return f"{results.spec.task} ({_limits(results)})"
+    return f"{results.spec.task} ({_limits(results.spec.cost_limits)})"
 
 
 def _row(contestant: Contestant) -> dict[str, object]:

@@ -108,15 +108,26 @@ class Results:
     def leaders(self) -> list[Trial]:
         """Of each arm that moves its multiplier the best feasible trial, else the one nearest to its limits.
 
-        Where an arm was trained for several limits, those trained for the study's own come first.
+        Of each arm only those count that `eligible` names.
         """
         groups: dict[str, list[Trial]] = {}
         for trial in self.complete:
             if trial.number not in self.fixed:
                 groups.setdefault(trial.arm, []).append(trial)
-        at_limit = {arm: [t for t in group if self.limits(t) == self.spec.cost_limits] for arm, group in groups.items()}
-        chosen = [at_limit[arm] or group for arm, group in groups.items()]
+        chosen = [self.eligible(group) for group in groups.values()]
         return [best_of(group) or min(group, key=self.excess) for group in chosen]
+
+    def eligible(self, trials: Sequence[Trial]) -> list[Trial]:
+        """Those of complete trials that may lead them.
+
+        Where some were trained for the study's own limits, only those; and of these, where some ran again on fresh
+        seeds, only the reruns: the maximum of noisy results is too good.
+
+        Args:
+            trials: The trials.
+        """
+        at_limit = [trial for trial in trials if self.limits(trial) == self.spec.cost_limits] or list(trials)
+        return [trial for trial in at_limit if trial.retest_of is not None] or at_limit
 
     def run(self, trial: Trial) -> RunSpec:
         """A trial's complete configuration."""

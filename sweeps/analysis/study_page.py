@@ -107,7 +107,7 @@ def _arms(results: Results) -> tuple[TextTable, ...]:
     """The best trial of each arm, pairwise; arms of fixed multipliers take part with their best feasible one."""
     contestants = {trial.arm: trial for trial in results.leaders}
     fixed = [trial for trial in results.complete if trial.number in results.fixed]
-    best = best_of(fixed)
+    best = best_of(results.eligible(fixed))
     if best is not None:
         contestants[results.label(best)] = best
     contestants = {name: trial for name, trial in contestants.items() if seed_values(trial)}

@@ -62,6 +62,8 @@ def compare(
     show_table(comparison.text_table().to_rich())
     if found := comparison.contrasts():
         show_table(contrasts_table(found).to_rich())
+    for note in comparison.notes:
+        typer.echo(note)
     folder = out or Path("comparison")
     comparison.write(folder)
     typer.echo(f"page: {short(folder.absolute() / 'comparison.html')}")

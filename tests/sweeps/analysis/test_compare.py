@@ -1,8 +1,11 @@
 """Studies side by side: who takes part, what is tested, what is refused."""
 
+from dataclasses import replace
+
 import pytest
 
 from sweeps.analysis.compare import compare_studies
+from sweeps.analysis.results import read_results
 from sweeps.errors import SweepError
 from tests.sweeps.analysis.studies import finished_study
 
@@ -73,7 +76,6 @@ def test_table_one_calls_an_update_that_a_task_has_twice_by_its_contestants(stud
         ({"task": "Goal1"}, "task (Circle1, Goal1)"),
         ({"cost_limit": 25.0}, "cost limits (cost ≤ 50, cost ≤ 25)"),
         ({"env_steps": 80_000}, "env steps (40,000, 80,000)"),
-        ({"hyperparameters": {"preset": "desk", "gamma": 0.5}}, "algorithm's hyperparameters"),
     ],
 )
 def test_different_settings_are_refused_by_name_and_shown_untested_with_force(tmp_path, studies, settings, told):
@@ -86,6 +88,42 @@ def test_different_settings_are_refused_by_name_and_shown_untested_with_force(tm
     assert len(comparison.table()) == 2
     assert comparison.contrasts() == []
     assert told in " ".join(comparison.page().missing)
+
+
+def test_other_hyperparameters_are_named_and_tested(tmp_path, studies):
+    settings = {"hyperparameters": {"preset": "desk", "gamma": 0.5}}
+    other = make(tmp_path, "other", {"ga": {"lagrangian": {"update": "ga"}}}, 1.0, **settings)
+    comparison = compare_studies([studies[0], other])
+    assert comparison.notes == ("The studies differ in gamma (0.99, 0.5).",)
+    assert [(c.first, c.second) for c in comparison.contrasts()] == [("grid", "other")]
+    assert "gamma (0.99, 0.5)" in comparison.page().to_markdown()
+
+
+LIMITS = {"ga": {"lagrangian": {"update": "ga"}, "search": {"kind": "grid", "cost_limit": [90.0, 50.0]}}}
+
+
+def test_an_arm_that_searches_the_limit_takes_part_at_the_studys_own(tmp_path, studies):
+    # At limit 90 the return is 49, at the study's own 45.
+    searched = finished_study(tmp_path, LIMITS, lambda _, p: (40 + p["cost_limit"] / 10, 40.0), name="searched")
+    comparison = compare_studies([studies[0], searched])
+    assert comparison.table()["limit_cost"].tolist() == [50.0, 50.0]
+    assert len(comparison.contrasts()) == 1
+
+
+def test_leaders_at_other_limits_are_not_tested(tmp_path, studies):
+    arms = {"ga": {"lagrangian": {"update": "ga"}, "search": {"kind": "grid", "cost_limit": [90.0]}}}
+    elsewhere = finished_study(tmp_path, arms, lambda _, p: (40.0, 40.0), name="elsewhere")
+    with pytest.raises(SweepError, match=r"cost limits \(cost ≤ 50, cost ≤ 90\)"):
+        compare_studies([studies[0], elsewhere])
+    assert compare_studies([studies[0], elsewhere], force=True).contrasts() == []
+
+
+def test_a_lucky_trial_leads_with_what_its_rerun_on_fresh_seeds_reached(tmp_path):
+    lucky = make(tmp_path, "lucky", {"ga": {"lagrangian": {"update": "ga"}}}, 30.0)
+    again = make(tmp_path / "again", "lucky", {"ga": {"lagrangian": {"update": "ga"}}}, 14.0).trials[0]
+    lucky.trials.append(replace(again, number=1, key="0 retest", retest_of=0))
+    assert compare_studies([lucky]).table()["return"].tolist() == [15.0]
+    assert [trial.number for trial in read_results(lucky).leaders] == [1]
 
 
 def test_the_comparison_is_written_as_page_tables_and_figures(studies, tmp_path):
