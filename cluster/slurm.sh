@@ -4,7 +4,7 @@
 #   sbatch --nodes 4 --cpus-per-task 32 cluster/slurm.sh lambda-profile-circle1.yaml [options of `lagsweep drive`]
 #
 # Submitted again, or requeued after a preemption, it goes on where the study was. Needs, on a file system that all
-# nodes share: this working tree (`make install` once), the storage folder, and checkpoints.
+# nodes share: this working tree (`make install` once), the storage folder, checkpoints, and $HOME, where the token lies.
 #
 #   LAGSWEEP_STORAGE       storage folder (default: ./lagsweep-runs)
 #   LAGSWEEP_CHECKPOINTS   where checkpoints go, if not with the study
@@ -38,7 +38,8 @@ chmod 700 "$keys"
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH="$keys/slurm-$SLURM_JOB_ID.token"
 (umask 077 && head -c 32 /dev/urandom | base64 -w0 >"$RAY_AUTH_TOKEN_PATH")
 
-# Two jobs may share a node: ports and folders of their own.
+# Two jobs may share a node: folders of their own, and ports of the head by the job's number, which two jobs share only
+# where theirs differ by a multiple of 10 000.
 port=$((20000 + SLURM_JOB_ID % 10000))
 folder="/tmp/ray-$SLURM_JOB_ID"
 mapfile -t nodes < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
@@ -73,7 +74,9 @@ for node in "${nodes[@]:1}"; do
 done
 # All nodes: the study takes as many trials at once as fit on those that it finds.
 until (($("$tree/.venv/bin/ray" status --address "$address" 2>/dev/null | grep -c ' node_') >= ${#nodes[@]})); do
-  kill -0 "${started[@]}" || exit 5
+  for step_pid in "${started[@]}"; do
+    kill -0 "$step_pid" || exit 5
+  done
   sleep 2
 done
 

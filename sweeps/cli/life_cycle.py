@@ -161,6 +161,7 @@ def stop(
     """Let the process that runs a study end: running iterations end and leave checkpoints."""
     arguments = ["stop", name, *([] if timeout is None else ["--timeout", str(timeout)])]
     had_job = False
+    result: dict[str, Any]
     try:
         result = answer(address, arguments, lambda: _stop(name, storage, timeout), timeout_s=None)
     except SweepError as error:

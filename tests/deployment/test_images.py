@@ -38,6 +38,11 @@ def test_image_runs_as_a_user_who_may_change_nothing_of_it():
     assert not [line for line in copied if "--chown" in line]
 
 
+def test_image_has_what_the_cluster_launcher_calls_in_it():
+    installed = [line for line in instructions() if "apt-get install" in line][-1].partition("&& rm")[0].split()
+    assert {"openssh-client", "rsync"} <= set(installed)
+
+
 def test_everything_that_is_copied_is_there_and_let_into_the_build():
     allowed = re.findall(r"(?m)^!(.*)$", (DOCKER / "Dockerfile.dockerignore").read_text())
     for line in instructions():
@@ -137,11 +142,19 @@ def test_scripts_that_containers_mount_or_run_are_there():
         assert re.search(rf"(?m)^  {name}\)$", entry)
 
 
-def test_gpu_file_gives_a_worker_one_gpu():
-    (device,) = config("--file", str(DOCKER / "compose.gpu.yaml"))["services"]["worker"]["deploy"]["resources"][
-        "reservations"
-    ]["devices"]
-    assert (device["driver"], device["count"]) == ("nvidia", 1)
+def test_gpu_file_gives_one_worker_all_gpus():
+    worker = config("--file", str(DOCKER / "compose.gpu.yaml"), LAGSWEEP_WORKERS="3")["services"]["worker"]["deploy"]
+    (device,) = worker["resources"]["reservations"]["devices"]
+    assert (device["driver"], device["count"]) == ("nvidia", -1)  # all
+    assert worker["replicas"] == 1  # two would train on the same GPUs without knowing of one another
+
+
+def test_only_who_needs_the_object_store_reaches_it():
+    stack = config()
+    on_network = {name for name, service in stack["services"].items() if "objects" in service["networks"]}
+    assert on_network == {"objects", "bucket", "mlflow", "head", "worker"}
+    assert set(stack["services"]["objects"]["networks"]) == {"objects"}
+    assert stack["networks"]["objects"]["internal"] is True
 
 
 @pytest.mark.parametrize("build", ["", "gpu"])

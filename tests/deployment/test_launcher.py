@@ -64,7 +64,13 @@ def test_spot_nodes_run_trials_and_the_head_runs_none():
     assert all(node["node_config"]["MetadataOptions"]["HttpTokens"] == "required" for node in types.values())
 
 
-def test_only_ssh_is_open_to_others():
-    (rule,) = read("aws")["provider"]["security_group"]["IpPermissions"]
-    assert (rule["FromPort"], rule["ToPort"]) == (22, 22)
-    assert rule["IpRanges"] == [{"CidrIp": "10.0.0.0/8"}]
+def test_nodes_are_in_a_security_group_of_the_users_own():
+    config = read("aws")
+    assert "security_group" not in config["provider"]  # Ray adds SSH from everywhere to the group that it makes
+    for node in config["available_node_types"].values():
+        assert [name.startswith("sg-") for name in node["node_config"]["SecurityGroupIds"]] == [True]
+
+
+def test_gpu_nodes_give_their_container_the_gpus():
+    types = read("aws")["available_node_types"]
+    assert types["gpu-spot"]["docker"]["worker_run_options"] == ["--gpus all"]

@@ -56,3 +56,28 @@ def test_slurm_script_wants_an_allocation_and_a_working_tree(tmp_path):
     said = start("slurm.sh", "study.yaml", **job)
     assert said.returncode == 2
     assert "must be the working tree" in said.stderr
+
+
+PROGRAMS = {
+    "scontrol": "printf 'n1\\nn2\\n'",
+    # The head's step lives, the worker's ends at once.
+    "srun": 'case "$*" in *hostname*) echo 10.0.0.1 ;; *head.sh*) exec sleep 30 ;; *) exit 1 ;; esac',
+}
+
+
+def test_slurm_script_ends_where_the_step_of_one_node_has_ended(tmp_path):
+    tree, programs = tmp_path / "tree", tmp_path / "programs"
+    own = {tree / ".venv" / "bin" / "lagsweep": "exit 1", tree / ".venv" / "bin" / "ray": "exit 1"}
+    for path, script in own.items() | {(programs / name, script) for name, script in PROGRAMS.items()}:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"#!/usr/bin/env bash\n{script}\n")
+        path.chmod(0o755)
+    job = {
+        "SLURM_JOB_ID": "7",
+        "SLURM_JOB_NODELIST": "n[1-2]",
+        "SLURM_SUBMIT_DIR": str(tree),
+        "SLURM_CPUS_ON_NODE": "1",
+    }
+    said = start("slurm.sh", "study.yaml", PATH=f"{programs}:/usr/bin:/bin", HOME=str(tmp_path), **job)
+    assert said.returncode == 5
+    assert list((tmp_path / ".lagsweep").iterdir()) == []  # nor is a token left
