@@ -101,7 +101,7 @@ class Shipper:
         self._reader = SpoolReader(self._path)
         self._past: list[Event] = []
         self._plan: deque[Event | list[ResultRow]] = deque()
-        self._seen: dict[tuple[int, int], set[int]] = {}
+        self._highest: dict[tuple[int, int], int] = {}  # iteration of each trial and seed, whose rows come in order
         self._curves = Curves()
         self._rows = TrialRows(self._path)
         self._lock = FileLock(folder / LOCK_NAME, thread_local=False)
@@ -197,10 +197,10 @@ class Shipper:
                 yield line.event
 
     def _is_point(self, row: ResultRow) -> bool:
-        iterations = self._seen.setdefault((row.trial, row.seed), set())
-        if row.iteration in iterations:
+        key = (row.trial, row.seed)
+        if row.iteration <= self._highest.get(key, -1):
             return False
-        iterations.add(row.iteration)
+        self._highest[key] = row.iteration
         return self._curves.draws(row)
 
     def _attempt(self) -> None:
@@ -228,17 +228,14 @@ class Shipper:
         return runs
 
     def _send(self, trouble: "ModuleType", runs: "MlflowRuns", request: Event | list[ResultRow]) -> None:
-        try:
-            if isinstance(request, list):
-                runs.log_rows(request)
-            else:
-                runs.apply(request)
-        except trouble.TROUBLE as error:
-            if not trouble.is_refusal(error):
-                raise
+        refusal = _refusal(trouble, runs, request)
+        if refusal is not None:
+            runs.forget()  # somebody may have deleted the run that it is about
+            refusal = _refusal(trouble, runs, request)
+        if refusal is not None:
             self.refused += 1
             if self.refused == 1:
-                _LOG.warning("MLflow refused a request for good, the rest goes on: %s", reason(error))
+                _LOG.warning("MLflow refused a request for good, the rest goes on: %s", reason(refusal))
 
     def _succeeded(self) -> None:
         if self.failures >= _BREAKER_FAILURES:
@@ -271,6 +268,20 @@ class Shipper:
     def _expired(self) -> bool:
         now = time.monotonic()
         return now >= self._deadline or (self.failures > 0 and now >= self._patient_until)
+
+
+def _refusal(trouble: "ModuleType", runs: "MlflowRuns", request: Event | list[ResultRow]) -> Exception | None:
+    """Sends a request; why MLflow refused it, or None. Raises what another attempt may mend."""
+    try:
+        if isinstance(request, list):
+            runs.log_rows(request)
+        else:
+            runs.apply(request)
+    except trouble.TROUBLE as error:
+        if not trouble.is_refusal(error):
+            raise
+        return error
+    return None
 
 
 def reason(error: Exception) -> str:

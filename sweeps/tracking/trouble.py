@@ -5,13 +5,16 @@ Importing this module imports MLflow, which takes seconds: only the shipper's th
 
 import json
 
+from boto3.exceptions import Boto3Error
+from botocore.exceptions import BotoCoreError, ClientError
 from google.protobuf.json_format import ParseError
 from mlflow.exceptions import MlflowException
 from requests import HTTPError
 from sqlalchemy.exc import SQLAlchemyError
 
-TROUBLE = (MlflowException, SQLAlchemyError, ParseError, OSError, json.JSONDecodeError)
-"""What MLflow's client raises when its store is away, slow, full or talks nonsense."""
+_OF_BUCKETS = (BotoCoreError, ClientError, Boto3Error)  # they share no base class but Exception
+TROUBLE = (MlflowException, SQLAlchemyError, ParseError, OSError, json.JSONDecodeError, *_OF_BUCKETS)
+"""What MLflow's client raises when its store or its bucket is away, slow, full or talks nonsense."""
 
 
 _REFUSALS = {"INVALID_PARAMETER_VALUE", "MALFORMED_REQUEST"}

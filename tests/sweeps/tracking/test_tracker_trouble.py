@@ -41,6 +41,34 @@ def test_a_request_that_mlflow_refuses_does_not_hold_up_the_rest(tracker, client
     assert "MLflow refused 2 requests of study demo for good." in warnings
 
 
+def test_a_run_that_somebody_deletes_is_begun_anew(tracker, client):
+    tracker.trial_started(trial(0))
+    tracker.rows([row(1)])
+    wait_until(lambda: tracker._shipper.remaining() == 0)
+    deleted = runs_of(client)["seed", "0", "0"].info.run_id
+    client.delete_run(deleted)
+    tracker.rows([row(2)])
+    assert tracker.close() == 0
+    assert tracker._shipper.refused == 0
+    anew = runs_of(client)["seed", "0", "0"]
+    assert anew.info.run_id != deleted
+    assert [point[1] for point in history(client, anew)] == [2.0]
+
+
+def test_a_bucket_that_does_not_answer_holds_nothing_up(store, folder, caplog, monkeypatch):
+    monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", "http://127.0.0.1:9")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "canary")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    backoff = Backoff(first_s=0.01, cap_s=0.02)
+    tracker = Tracker(folder, store.uri, "s3://bucket/runs", "demo", SPEC, {}, backoff=backoff)
+    tracker.start()
+    wait_until(lambda: tracker._shipper.failures >= 3)
+    assert tracker._shipper._thread.is_alive()
+    assert tracker.close(timeout_s=0.5) > 0
+    assert sum("does not answer" in record.message for record in caplog.records) == 1
+
+
 def test_training_goes_on_without_mlflow_with_one_warning_and_everything_kept(folder, caplog):
     tracker = Tracker(
         folder, "http://ann:secret@127.0.0.1:9", None, "demo", SPEC, {}, backoff=Backoff(first_s=0.01, cap_s=0.02)
