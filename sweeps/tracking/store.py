@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+_SHORTEST_SECRET = 6
+
 
 @dataclass(frozen=True)
 class Store:
@@ -54,19 +56,32 @@ def served_store(storage: Path) -> Store:
 
 
 def without_credentials(text: str) -> str:
-    """Removes user names and passwords from every URI in a text, so that it can be shown.
+    """Removes what logs someone in from a text, so that it can be shown.
 
     Args:
         text: A URI, or a message that may hold some.
 
     Returns:
-        The text with `//user:password@host` as `//host`.
+        The text with `//user:password@host` as `//host`, and `***` for the value of every `…password=`, `…secret=` and
+        `…token=` and for the values of this process's environment variables that are named so.
 
     Examples:
         >>> without_credentials("cannot reach https://ann:secret@mlflow.example/api")
         'cannot reach https://mlflow.example/api'
+        >>> without_credentials("postgresql://db/x?user=ann&password=secret&sslmode=require")
+        'postgresql://db/x?user=ann&password=***&sslmode=require'
     """
-    return re.sub(r"//[^/\s@]*@", "//", text)
+    for secret in sorted(_known_secrets(), key=len, reverse=True):  # one may be part of another
+        text = text.replace(secret, "***")
+    # A password may hold a slash, and even an @ that nobody has escaped: what follows the last one is the host.
+    text = re.sub(r"//\S*@", "//", text)
+    return re.sub(r"(?i)((?:password|secret|token)=)[^&\s]*", r"\1***", text)
+
+
+def _known_secrets() -> set[str]:
+    """Values of the environment that must not be shown; shorter ones would be found in ordinary words."""
+    named = (value for name, value in os.environ.items() if re.search("PASSWORD|SECRET|TOKEN", name.upper()))
+    return {value for value in named if len(value) >= _SHORTEST_SECRET}
 
 
 def _artifacts(storage: Path) -> str:

@@ -164,15 +164,18 @@ def test_several_costs_are_kept_apart_by_name(tracker, client):
     assert run.data.tags["lagsweep.feasible"] == "false"
 
 
-def test_a_failed_attempt_leaves_its_log_without_credentials(tracker, client):
+def test_a_failed_attempt_leaves_its_log_without_credentials(tracker, client, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "canary/3@4")
     tracker.trial_started(trial(0))
     failure = "ConnectionError: http://ann:canary@host/x"
-    tracker.attempt_failed(0, 2, f"Traceback\n  line 1\n{failure}")
+    others = "postgresql://ann:can/ary@db/x postgresql://db/x?user=u&password=canary&a=b said canary/3@4 TOKEN=canary"
+    tracker.attempt_failed(0, 2, f"Traceback\n  {others}\n{failure}")
     tracker.trial_finished(trial(0, state=State.FAIL, failure=failure))
     tracker.close()
     run = runs_of(client)["trial", "0", None]
     log = Path(client.download_artifacts(run.info.run_id, "failures/attempt-2.txt")).read_text()
-    assert log == "Traceback\n  line 1\nConnectionError: http://host/x"
+    shown = "postgresql://db/x postgresql://db/x?user=u&password=***&a=b said *** TOKEN=***"
+    assert log == f"Traceback\n  {shown}\nConnectionError: http://host/x"
     assert run.data.tags["lagsweep.failure"] == "ConnectionError: http://host/x"
 
 
