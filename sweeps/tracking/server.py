@@ -90,6 +90,7 @@ def start(storage: Path, address: Address | None = None, timeout_s: float = 300.
     Raises:
         NotFoundError: If there is no such folder.
         UnreachableError: If it does not start; names its log.
+        SweepError: If one serves it that listens elsewhere, or answers others.
     """
     address = address or Address()
     if not storage.is_dir():
@@ -99,7 +100,7 @@ def start(storage: Path, address: Address | None = None, timeout_s: float = 300.
             help="name it with --storage or LAGSWEEP_STORAGE, or run a study first",
         )
     store = served_store(storage)
-    running = _running(storage, store)
+    running = _running(storage, store, address)
     if running is not None:
         return running
     port = _free_port(address.port, address.host)
@@ -116,7 +117,7 @@ def start(storage: Path, address: Address | None = None, timeout_s: float = 300.
         )
     _wait_for(url, process, log, timeout_s)
     created = psutil.Process(process.pid).create_time()
-    state = {"pid": process.pid, "created": created, "url": url, "store": _identity(store)}
+    state = {"pid": process.pid, "created": created, "url": url, "store": _identity(store), **_manner(address)}
     (storage / STATE_NAME).write_text(json.dumps(state))
     return Server(url, process.pid, process)
 
@@ -184,8 +185,13 @@ def _reachable(host: str) -> str:
     return HOST if host in {"0.0.0.0", "::"} else host
 
 
-def _running(storage: Path, store: Store) -> Server | None:
-    """The server that an earlier call started on this store, if it still answers."""
+def _manner(address: Address) -> dict[str, object]:
+    """Whom a server lets in; its port does not matter."""
+    return {"host": address.host, "login": address.login, "allowed_hosts": address.allowed_hosts}
+
+
+def _running(storage: Path, store: Store, address: Address) -> Server | None:
+    """The server that an earlier call started on this store, if it still answers; raises if it lets others in."""
     try:
         state = json.loads((storage / STATE_NAME).read_text())
         process = psutil.Process(int(state["pid"]))
@@ -194,7 +200,16 @@ def _running(storage: Path, store: Store) -> Server | None:
         url = str(state["url"])
     except (FileNotFoundError, ValueError, KeyError, TypeError, psutil.Error):
         return None
-    return Server(url, process.pid, None) if ours and _answers(url) else None
+    if not (ours and _answers(url)):
+        return None
+    wanted = _manner(address)
+    if differing := [f"{name} {state.get(name)}" for name in wanted if state.get(name) != wanted[name]]:
+        raise SweepError(
+            f"`one server a storage folder` must hold, but {url} serves {storage} with {', '.join(differing)}.",
+            code="other-server",
+            help=f"end process {process.pid} first",
+        )
+    return Server(url, process.pid, None)
 
 
 def _free_port(first: int, host: str = HOST) -> int:

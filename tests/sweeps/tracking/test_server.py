@@ -1,9 +1,12 @@
 """MLflow's interface on the embedded store."""
 
+import functools
+import http.server
 import io
 import json
 import os
 import socket
+import threading
 import urllib.request
 
 import psutil
@@ -57,7 +60,7 @@ def test_a_port_of_another_program_is_left_to_it():
 )
 def test_a_stale_note_of_a_server_is_ignored(tmp_path, state):
     (tmp_path / mlflow_server.STATE_NAME).write_text(state)
-    assert mlflow_server._running(tmp_path, served_store(tmp_path)) is None
+    assert mlflow_server._running(tmp_path, served_store(tmp_path), Address()) is None
 
 
 def test_a_process_that_got_the_number_of_an_ended_server_is_not_taken_for_it(tmp_path):
@@ -65,7 +68,24 @@ def test_a_process_that_got_the_number_of_an_ended_server_is_not_taken_for_it(tm
     own = {"pid": os.getpid(), "created": psutil.Process().create_time() - 60.0, "url": "http://127.0.0.1:9"}
     own["store"] = store
     (tmp_path / mlflow_server.STATE_NAME).write_text(json.dumps(own))
-    assert mlflow_server._running(tmp_path, served_store(tmp_path)) is None
+    assert mlflow_server._running(tmp_path, served_store(tmp_path), Address()) is None
+
+
+def test_a_server_that_lets_others_in_than_asked_for_is_not_taken(tmp_path):
+    (tmp_path / "health").write_text("OK")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as answering:
+        threading.Thread(target=answering.serve_forever, daemon=True).start()
+        url, store = f"http://127.0.0.1:{answering.server_port}", served_store(tmp_path)
+        state = {"pid": os.getpid(), "created": psutil.Process().create_time(), "url": url}
+        state |= {"store": mlflow_server._identity(store), **mlflow_server._manner(Address())}
+        (tmp_path / mlflow_server.STATE_NAME).write_text(json.dumps(state))
+        for other in (Address(login=True), Address(host="::1"), Address(allowed_hosts="mlflow.example")):
+            with pytest.raises(SweepError, match="`one server a storage folder` must hold") as caught:
+                mlflow_server.start(tmp_path, other)
+            assert caught.value.help == f"end process {os.getpid()} first"
+        assert mlflow_server.start(tmp_path, Address(port=5900)).url == url
+        answering.shutdown()
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.7", "::", "mlflow.example"])
