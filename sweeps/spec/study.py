@@ -27,6 +27,7 @@ from sweeps.spec.presets import HYPERPARAMETERS, Hyperparameters, of_algorithm
 from sweeps.spec.run import COST_LIMIT, AlgorithmName, Arm, CostLimit, Count, RunSpec
 from sweeps.spec.scales import scaled
 from sweeps.spec.search import OptunaSearch
+from sweeps.spec.stopping import check_stopping
 from sweeps.spec.yaml_file import YamlFile, parse_yaml, read_yaml
 
 __all__ = ["Arm", "RunSpec", "StudySpec"]
@@ -248,21 +249,9 @@ class StudySpec(SpecModel):
         return seeds
 
     @model_validator(mode="after")
-    def _can_leave_seeds_out(self) -> "StudySpec":
-        if self.stopping is not None and self.stopping.seeds and self.algorithm != "ppo_lagrangian":
-            raise SpecError(
-                f"`stopping.seeds` needs ppo_lagrangian, but got {self.algorithm}, whose seeds share every call.",
-                code="out-of-range",
-                path=("stopping", "seeds"),
-                help="drop it: whole trials are still stopped",
-            )
-        if self.stopping is not None and self.stopping.seeds and self.pack is not None:
-            raise SpecError(
-                "`stopping.seeds` and `pack` exclude each other.",
-                code="out-of-range",
-                path=("stopping", "seeds"),
-                help="drop one of them",
-            )
+    def _can_stop(self) -> "StudySpec":
+        if self.stopping is not None:
+            check_stopping(self.stopping, self.algorithm, self.arms, self.pack)
         return self
 
     @model_validator(mode="after")

@@ -128,6 +128,15 @@ def test_what_a_study_may_not_say(text: str, message: str):
     assert message in refusal(text).message
 
 
+def test_trials_are_not_stopped_by_a_return_that_is_no_objective():
+    for objectives in ({"return": "maximize", "violation_rate": "minimize"}, {"return": "maximize"}):
+        assert spec_of(optuna(objectives=objectives), stopping={"rule": "asha"}).stopping is not None
+    with pytest.raises(
+        ValueError, match="which must be among the `objectives`, but arm 'a' searches for violation_rate"
+    ):
+        spec_of(optuna(objectives={"violation_rate": "minimize"}), stopping={"rule": "asha"})
+
+
 def test_an_adaptive_profile_needs_a_single_constraint():
     with pytest.raises(ValueError, match="needs a single constraint, but there are even, odd"):
         spec_of(
