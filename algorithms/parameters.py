@@ -25,7 +25,9 @@ class FixedMultiplier(Parameters):
     """A multiplier that never moves: one point of a λ-profile."""
 
     update: Literal["fixed"] = "fixed"
-    multiplier: NonNegative = Field(default=0.0, description="λ in σ(A_r) per unit of cost advantage; 0 is plain PPO")
+    multiplier: NonNegative = Field(
+        default=0.0, description="λ per unit of cost, in σ(A_r) (PPO) or reward (SAC); 0 ignores cost"
+    )
 
 
 class AdaptiveMultiplier(Parameters):

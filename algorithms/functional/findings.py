@@ -1,6 +1,6 @@
 """Why a multiplier did not do its work: causes that a glance at λ and the cost of one seed can tell.
 
-The thresholds are ours. λ is in σ(A_r) per unit of cost advantage, so that the policy weighs cost with λ / (1 + λ).
+The thresholds are ours. The policy weighs cost with λ / (1 + λ).
 """
 
 from typing import NamedTuple
@@ -37,6 +37,9 @@ def findings(
 ) -> list[Finding]:
     """Names what kept λ from holding the cost at its limit.
 
+    The iterations before the cost first exceeds its limit do not count as reaching it: an untrained policy is often
+    within it because it does nothing.
+
     Args:
         multiplier: `[K]`; λ after each iteration.
         cost: `[K]`; J.
@@ -57,8 +60,11 @@ def findings(
     if len(values) < SHORTEST:
         return []
     over = costs > np.asarray(limit, dtype=np.float64)
-    if over.all():
-        return [_never_reached(values, costs, at_cap, max(iterations or 0, len(values)))]
+    first = int(over.argmax())  # 0 where none is over
+    if over[first:].all() and len(values) - first >= SHORTEST:
+        _, at_cap = saturation(values[first:], multiplier_max)
+        left = max(iterations or 0, len(values)) - first
+        return [_never_reached(values[first:], costs[first:], at_cap, left)]
     found: list[Finding] = []
     if at_cap > 0.2:
         found.append(Finding("at_cap", f"λ stood at its cap in {at_cap:.0%} of the iterations: raise multiplier_max."))

@@ -35,7 +35,7 @@ _COLUMNS = {
         "iterations": ("iterations done", "iterations"),
         "return": ("mean over the episodes that finish in the last 5 % of iterations", "reward per episode"),
         "cost/<cost>": ("the same of a cost", "cost per episode"),
-        "multiplier/<cost>": ("last multiplier", "σ(A_r) per cost unit"),
+        "multiplier/<cost>": ("last multiplier", "PPO: σ(A_r) per cost unit; SAC: reward per cost unit"),
         "failure": ("cause of FAIL, one line", "–"),
     },
     "rows": {

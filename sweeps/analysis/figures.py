@@ -15,6 +15,7 @@ from sweeps.analysis.profile import Level, Profile, ProfilePoint, Series
 from sweeps.records import Interval
 
 RETURN_LABEL = "return\n(reward per episode)"
+MULTIPLIER_UNIT = "per unit of cost: σ of the reward advantage with PPO, reward with SAC"
 
 
 def cost_label(name: str) -> str:
@@ -55,7 +56,7 @@ def draw_profile(profile: Profile, title: str, subtitle: str) -> Figure:
             axes.set_ylabel(cost_label(name))
             axes.set_ylim(bottom=min(0.0, *_means(profile, name)))
         _scale(panels[-1], profile)
-        panels[-1].set_xlabel("multiplier λ  (σ of the reward advantage per unit of cost advantage)")
+        panels[-1].set_xlabel(f"multiplier λ  ({MULTIPLIER_UNIT})")
         draw_head(figure, title, subtitle)
         handles = _legend(profile)
         figure.legend(handles=handles, loc="lower center", ncols=3, columnspacing=1.6, handlelength=2.8)

@@ -22,7 +22,7 @@ class LambdaStar:
     """λ* with its interval.
 
     Attributes:
-        value: λ* of the means over seeds, σ of the reward advantage per unit of cost advantage.
+        value: λ* of the means over seeds; per unit of cost, σ of the reward advantage with PPO, reward with SAC.
         low: Lower end of the interval; 0 where unconstrained training may do.
         high: Upper end; infinite where the largest multiplier of the grid may not.
         found: Share of the draws in which the grid shows λ*, in [0, 1].

@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter
 
 from sweeps.analysis import style
 from sweeps.analysis.exhibit import Exhibit
-from sweeps.analysis.figures import RETURN_LABEL, cost_label, draw_head
+from sweeps.analysis.figures import MULTIPLIER_UNIT, RETURN_LABEL, cost_label, draw_head
 from sweeps.analysis.lambda_star import LambdaStar
 from sweeps.analysis.results import Results
 from sweeps.analysis.stability_figure import spread_of
@@ -212,8 +212,8 @@ def lambda_star_exhibit(stars: dict[str, LambdaStar]) -> Exhibit:
         axes.set_yticks(range(len(stars)), list(stars))
         axes.set_ylim(len(stars) - 0.5, -0.5)
         axes.set_xlim(left=0.0)
-        axes.set_xlabel("λ*  (σ of the reward advantage per unit of cost advantage)")
-        draw_head(figure, "λ* per task", "95 % bootstrap interval over seeds; an arrow: beyond the grid")
+        axes.set_xlabel(f"λ*  ({MULTIPLIER_UNIT})")
+        draw_head(figure, "λ* per task", "95 % interval over seeds; an arrow: beyond the grid")
         height = figure.get_figheight()
         figure.subplots_adjust(left=0.28, right=0.96, top=1 - 0.75 / height, bottom=0.55 / height)
     told = "; ".join(f"{name}: {star.value:.3g} [{star.low:.3g}, {star.high:.3g}]" for name, star in stars.items())

@@ -30,12 +30,16 @@ DEFINITIONS = (
         "iterations (with exploration noise), then the mean over seeds with a 95 % t-interval in brackets.",
     ),
     ("Feasible", "every cost so aggregated is at most its limit."),
-    ("λ", "the multiplier; after an arrow the last one of an update that moves it, as a mean over seeds."),
+    (
+        "λ",
+        "the multiplier, per unit of cost: in σ of the reward advantage with PPO, in reward with SAC; after an arrow "
+        "the last one of an update that moves it, as a mean over seeds.",
+    ),
     (
         "λ*",
         "where the cost of the fixed multipliers meets its limit: monotone least-squares fit, interpolated linearly in "
-        "λ up to the smallest positive multiplier and in log λ beyond; 95 % percentile bootstrap over seeds (2000 "
-        "draws).",
+        "λ up to the smallest positive multiplier and in log λ beyond; 95 % fiducial interval: quantiles of 2000 draws "
+        "of the mean costs by Student's t, with variances over seeds pooled so that they do not rise with λ.",
     ),
     ("Hull", "upper concave hull of (cost, return) of the fixed multipliers; distances to it are vertical."),
     ("Curves", "each iteration's episodes, mean over seeds; smoothed only where a figure says by how much."),

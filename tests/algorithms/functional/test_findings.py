@@ -22,6 +22,19 @@ def test_gains_of_1e_minus_4_are_too_small_for_a_short_budget_and_not_for_a_long
     assert codes(rising, OVER, iterations=500) == ["limit_never_reached"]
 
 
+def test_an_untrained_policy_within_the_limit_has_not_reached_it():
+    rising = 0.003 * np.arange(1, 501)
+    assert codes(rising[:100], np.r_[9.3, np.full(99, 60.0)]) == ["gains_too_small"]
+    # 0.003·500 = 1.5 is above the 0.5 that is called weak.
+    assert codes(rising, np.r_[9.3, np.full(499, 60.0)]) == ["limit_never_reached"]
+    assert "lowest cost 60" in findings(rising, np.r_[9.3, np.full(499, 60.0)], 25.0)[0].message
+    assert codes(np.linspace(0, 40, 500), np.r_[9.3, 12.0, np.full(498, 60.0)]) == ["infeasible_limit"]
+    # Within the limit again at the end: it was reached.
+    assert codes(rising[:40], np.r_[np.full(14, 9.3), np.full(25, 60.0), 20.0]) == []
+    # Too few iterations over the limit to say that it is never reached.
+    assert codes(np.ones(K), np.r_[np.full(K - 5, 9.3), np.full(5, 60.0)]) == []
+
+
 def test_a_large_multiplier_and_a_cost_that_no_longer_falls_mean_an_infeasible_limit():
     rising = np.linspace(0, 40, K)
     assert codes(rising, OVER) == ["infeasible_limit"]

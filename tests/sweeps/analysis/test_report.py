@@ -151,7 +151,7 @@ def test_the_text_of_the_profile_is_text_and_says_what_is_drawn(report):
     for expected in (
         "λ-profile of tiny",
         "Circle1 · 2 seeds · 40 000 env steps each · episodes of the last 5 % of iterations",
-        "multiplier λ  (σ of the reward advantage per unit of cost advantage)",
+        "multiplier λ  (per unit of cost: σ of the reward advantage with PPO, reward with SAC)",
         "(reward per episode)",
         "(cost per episode)",
         "fixed: mean with 95 % interval",
