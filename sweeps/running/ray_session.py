@@ -10,7 +10,7 @@ import psutil
 import ray
 from ray.exceptions import AuthenticationError as RayAuthenticationError
 
-from sweeps.errors import AuthenticationError, UnreachableError
+from sweeps.errors import AuthenticationError, SweepError, UnreachableError
 from sweeps.running.scratch import scratch_folder
 
 OBJECT_STORE_BYTES = 200 * 2**20  # rows are all that goes through it
@@ -36,6 +36,7 @@ def connected(address: str | None) -> Generator[None]:
     Raises:
         AuthenticationError: If Ray refuses the token.
         UnreachableError: If Ray does not answer, or does not start.
+        SweepError: If the cluster has other versions of Ray or Python.
     """
     if ray.is_initialized():
         yield
@@ -80,6 +81,14 @@ def _connect(address: str) -> None:
             f"Ray at {address} does not answer: {error}",
             code="ray-unreachable",
             help="check --address or RAY_ADDRESS",
+        ) from error
+    except RuntimeError as error:
+        if "Version mismatch" not in str(error):
+            raise
+        raise SweepError(
+            f"Ray or Python of the cluster at {address} and of this process differ: {' '.join(str(error).split())}",
+            code="version-mismatch",
+            help="install here what the cluster has, or rebuild its image",
         ) from error
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from sweeps.cluster.doctor.finding import Finding, Level, of_error, ok
 from sweeps.cluster.doctor.machine import check_gpu, check_shared_memory
 from sweeps.cluster.doctor.places import check_checkpoints, check_ledger, check_storage
-from sweeps.cluster.doctor.servers import check_head, check_mlflow, check_token
+from sweeps.cluster.doctor.servers import check_dashboard, check_head, check_mlflow, check_token
 from sweeps.cluster.doctor.versions import check_versions
 from sweeps.errors import SweepError
 
@@ -33,6 +33,8 @@ def examine_here(storage: Path) -> list[Finding]:
     """Checks this machine, and every node of the Ray cluster that RAY_ADDRESS names, if it names one."""
     if not os.environ.get("RAY_ADDRESS"):
         return [*examine_machine(storage), ok("ray", "no cluster: a study starts a Ray of its own")]
+    import ray
+
     from sweeps.cluster.doctor.nodes import check_nodes
     from sweeps.running.ray_session import connected
 
@@ -40,7 +42,9 @@ def examine_here(storage: Path) -> list[Finding]:
     in_store = "://" in checkpoints
     try:
         with connected(None):
-            nodes = check_nodes(storage if in_store else Path(checkpoints), must_share=not in_store)
+            dashboard = ray.init(ignore_reinit_error=True).dashboard_url or ""  # of the connection that stands
+            nodes = check_dashboard(dashboard)
+            nodes += check_nodes(storage if in_store else Path(checkpoints), must_share=not in_store)
     except SweepError as error:
         nodes = [of_error("ray", error)]
     several = sum(found.check == "clock" for found in nodes) > 1

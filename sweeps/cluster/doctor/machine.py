@@ -8,7 +8,10 @@ from sweeps.cluster.doctor.finding import Finding, ok, warning
 
 SHARED_MEMORY = Path("/dev/shm")
 _GIB = 2**30
-_LEAST_SHARED = 1 * _GIB  # a container gets 64 MiB unless told otherwise; Ray then puts its objects on the disk
+LEAST_SHARED = 256 * 2**20
+"""Bytes: above our object store's 200 MiB. A container gets 64 MiB unless told otherwise; Ray then uses the disk."""
+
+_NVIDIA_S = 60.0
 
 
 def check_shared_memory(path: Path = SHARED_MEMORY) -> list[Finding]:
@@ -17,8 +20,8 @@ def check_shared_memory(path: Path = SHARED_MEMORY) -> list[Finding]:
         return []
     free = shutil.disk_usage(path).free
     message = f"{free / _GIB:.1f} GiB of {path} are free"
-    if free < _LEAST_SHARED:
-        return [warning("shared memory", message, "run the container with --shm-size=2g, or free some of it")]
+    if free < LEAST_SHARED:
+        return [warning("shared memory", message, "run the container with --shm-size=512m, or free some of it")]
     return [ok("shared memory", message)]
 
 
@@ -26,7 +29,9 @@ def check_gpu() -> list[Finding]:
     """Whether torch can use the GPU that the machine has."""
     import torch
 
-    names = _gpu_names()
+    names, fault = query_gpus()
+    if fault is not None:
+        return [warning("gpu", fault, "run nvidia-smi; mend the driver, or leave GPUs alone")]
     if not names:
         return [ok("gpu", "none; trials train on CPU cores")]
     listed = ", ".join(names)
@@ -39,13 +44,17 @@ def check_gpu() -> list[Finding]:
     return [ok("gpu", f"{listed}, torch for CUDA {torch.version.cuda}")]
 
 
-def _gpu_names() -> list[str]:
-    """NVIDIA GPUs with their driver, as nvidia-smi names them."""
+def query_gpus() -> tuple[list[str], str | None]:
+    """NVIDIA GPUs with their driver, as nvidia-smi names them, and what is wrong where it does not."""
     command = shutil.which("nvidia-smi")
     if command is None:
-        return []
+        return [], None
     query = [command, "--query-gpu=name,driver_version", "--format=csv,noheader"]
-    said = subprocess.run(query, capture_output=True, text=True, timeout=60.0, check=False)
+    try:
+        said = subprocess.run(query, capture_output=True, text=True, timeout=_NVIDIA_S, check=False)
+    except subprocess.TimeoutExpired:
+        return [], f"nvidia-smi does not answer within {_NVIDIA_S:g} s"
     if said.returncode != 0:
-        return [f"nvidia-smi fails: {(said.stderr or said.stdout).strip()}"]
-    return [f"{name} (driver {driver})" for name, driver in (line.split(", ") for line in said.stdout.splitlines())]
+        return [], f"nvidia-smi fails: {(said.stderr or said.stdout).strip()}"
+    lines = (line.rpartition(", ") for line in said.stdout.splitlines() if line.strip())
+    return [f"{name} (driver {driver})" for name, _, driver in lines], None

@@ -13,12 +13,13 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from sweeps.cluster.doctor.clocks import check_clock
 from sweeps.cluster.doctor.finding import Finding, failure, ok, warning
-from sweeps.cluster.doctor.machine import SHARED_MEMORY
+from sweeps.cluster.doctor.machine import LEAST_SHARED, SHARED_MEMORY, query_gpus
+from sweeps.cluster.doctor.places import LEAST_DISK
 from sweeps.cluster.versions import own_versions
 from sweeps.errors import ExitCode
 
 _ANSWER_S = 120.0
-_LEAST_SHARED = 2**30
+_GIB = 2**30
 
 
 def check_nodes(folder: Path, *, must_share: bool) -> list[Finding]:
@@ -43,10 +44,13 @@ def _check_node(node: dict[str, Any], marker: Path, *, must_share: bool) -> list
     name = f"node {node['NodeManagerAddress']} ({node['NodeID'][:8]})"
     strategy = NodeAffinitySchedulingStrategy(node_id=node["NodeID"], soft=False)
     task = ray.remote(num_cpus=0, max_retries=0)(_inspect).options(scheduling_strategy=strategy)
+    sockets = str(Path(node["ObjectStoreSocketName"]).parent)  # in Ray's folder for temporary files
     try:
-        ray.get(task.remote(str(marker)), timeout=_ANSWER_S)  # its worker has started; the next answer is quick
+        ray.get(
+            task.remote(str(marker), sockets), timeout=_ANSWER_S
+        )  # its worker has started; the next answer is quick
         asked = time.time()
-        seen = ray.get(task.remote(str(marker)), timeout=_ANSWER_S)
+        seen = ray.get(task.remote(str(marker), sockets), timeout=_ANSWER_S)
         answered = time.time()
     except (RayError, TimeoutError) as error:
         cause = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -57,14 +61,22 @@ def _check_node(node: dict[str, Any], marker: Path, *, must_share: bool) -> list
         *check_clock(name, seen["time"], asked, answered),
         *_judge_sharing(name, marker.parent, seen=seen["sees_marker"], must_share=must_share),
         *_judge_memory(name, seen["shared_memory"]),
+        *_judge_disk(name, seen["disk"]),
+        *_judge_gpus(name, *seen["gpus"]),
     ]
 
 
-def _inspect(marker: str) -> dict[str, Any]:
+def _inspect(marker: str, sockets: str) -> dict[str, Any]:
     """What a node tells of itself."""
-    memory = shutil.disk_usage(SHARED_MEMORY).free if SHARED_MEMORY.is_dir() else None
-    sees = Path(marker).exists()
-    return {"versions": own_versions(), "time": time.time(), "sees_marker": sees, "shared_memory": memory}
+    folders = {"storage": Path(marker).parent, "Ray's temporary files": Path(sockets)}
+    return {
+        "versions": own_versions(),
+        "time": time.time(),
+        "sees_marker": Path(marker).exists(),
+        "shared_memory": shutil.disk_usage(SHARED_MEMORY).free if SHARED_MEMORY.is_dir() else None,
+        "disk": {what: shutil.disk_usage(folder).free for what, folder in folders.items() if folder.is_dir()},
+        "gpus": query_gpus(),
+    }
 
 
 def _compare_versions(name: str, there: dict[str, str]) -> list[Finding]:
@@ -85,7 +97,20 @@ def _judge_sharing(name: str, folder: Path, *, seen: bool, must_share: bool) -> 
 
 
 def _judge_memory(name: str, free: int | None) -> list[Finding]:
-    if free is None or free >= _LEAST_SHARED:
+    if free is None or free >= LEAST_SHARED:
         return []
-    help = "run the container with --shm-size=2g, or mount a memory-backed volume at /dev/shm"
+    help = "run the container with --shm-size=512m, or mount a memory-backed volume at /dev/shm"
     return [warning("shared memory", f"{name}: {free / 2**20:.0f} MiB of /dev/shm are free", help)]
+
+
+def _judge_disk(name: str, free: dict[str, int]) -> list[Finding]:
+    message = f"{name}: {', '.join(f'{amount / _GIB:.1f} GiB free for {what}' for what, amount in free.items())}"
+    if any(amount < LEAST_DISK for amount in free.values()):
+        return [warning("disk", message, "free some disk there; Ray starts nothing on a disk that is almost full")]
+    return [ok("disk", message)]
+
+
+def _judge_gpus(name: str, gpus: list[str], fault: str | None) -> list[Finding]:
+    if fault is not None:
+        return [warning("gpu", f"{name}: {fault}", "run nvidia-smi there; mend the driver, or leave its GPUs alone")]
+    return [ok("gpu", f"{name}: {', '.join(gpus)}")] if gpus else []

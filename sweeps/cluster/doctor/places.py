@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 import time
 import uuid
 from pathlib import Path
@@ -18,7 +19,9 @@ from sweeps.storage import open_ledger
 from sweeps.tracking.store import without_credentials
 
 _GIB = 2**30
-_LEAST_DISK = 5 * _GIB
+LEAST_DISK = 5 * _GIB
+"""Bytes that should be free where studies are kept."""
+
 _NETWORK_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "ceph", "lustre", "9p", "fuse.sshfs", "glusterfs", "beegfs"}
 _MARKER = ".doctor"
 
@@ -35,9 +38,11 @@ def check_storage(folder: Path) -> list[Finding]:
         help = "give this user the right to write there, or use another folder: --storage, LAGSWEEP_STORAGE"
         return [failure("storage", f"{folder} cannot be written: {error.strerror}.", help)]
     message = f"{folder}: writable, {free / _GIB:.1f} GiB free"
-    if free < _LEAST_DISK:
-        return [warning("storage", message, "free some disk; a study of hundreds of trials takes gigabytes")]
-    return [ok("storage", message)]
+    if free < LEAST_DISK:
+        found = warning("storage", message, "free some disk; a study of hundreds of trials takes gigabytes")
+    else:
+        found = ok("storage", message)
+    return [found, *_check_writers("storage", folder)]
 
 
 def check_checkpoints(*, several_machines: bool) -> list[Finding]:
@@ -61,7 +66,22 @@ def check_checkpoints(*, several_machines: bool) -> list[Finding]:
     if read != b"{}":
         help = "use a store that reads what it has just written"
         return [failure("checkpoints", f"{shown} does not give back what was written.", help)]
-    return [ok("checkpoints", f"{shown}: written and read back")]
+    found = [ok("checkpoints", f"{shown}: written and read back")]
+    return found if "://" in where else [*found, *_check_writers("checkpoints", Path(where))]
+
+
+def _check_writers(check: str, folder: Path) -> list[Finding]:
+    """Who else may write a folder of checkpoints: these are unpickled, so that he may run code as this user."""
+    place = folder.stat()
+    why, help = f"may run code as this user: checkpoints are unpickled ({folder})", f"chmod go-w {folder}"
+    if place.st_mode & stat.S_IWOTH:
+        return [failure(check, f"whoever is on this machine {why}.", help)]
+    if place.st_uid not in (0, os.geteuid()):
+        return [warning(check, f"its owner, user {place.st_uid}, {why}", "let this user own it")]
+    # A group of the user's own number is the user's alone, as Linux makes them; Kubernetes' fsGroup too.
+    if place.st_mode & stat.S_IWGRP and place.st_gid not in (0, os.geteuid()):
+        return [warning(check, f"group {place.st_gid} {why}", help)]
+    return []
 
 
 def check_ledger(storage: Path, *, several_machines: bool) -> list[Finding]:

@@ -15,7 +15,7 @@ from sweeps.cluster.doctor.finding import Finding, failure, of_error, ok, warnin
 from sweeps.cluster.jobs import TIMEOUT_S, Jobs
 from sweeps.cluster.token import DEFAULT_PATH, read_token
 from sweeps.cluster.versions import own_versions
-from sweeps.errors import ExitCode, SweepError
+from sweeps.errors import ExitCode, SweepError, UnreachableError
 from sweeps.tracking.store import find_store, without_credentials
 
 _EXPERIMENTS = "api/2.0/mlflow/experiments/search?max_results=1"
@@ -37,7 +37,9 @@ def check_token() -> list[Finding]:
     if os.environ.get("RAY_AUTH_TOKEN"):
         return [ok("token", "from RAY_AUTH_TOKEN")]
     path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or DEFAULT_PATH).expanduser()
-    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO) and path.stat().st_uid == os.geteuid():
+    others = stat.S_IRWXG | stat.S_IRWXO
+    is_exposed = path.stat().st_mode & others and path.resolve().parent.stat().st_mode & others
+    if is_exposed and path.stat().st_uid == os.geteuid():
         return [warning("token", f"{path} can be read by others", f"chmod 600 {path}")]
     return [ok("token", f"from {path}")]
 
@@ -58,9 +60,7 @@ def check_head(address: str) -> list[Finding]:
         return [of_error("ray", error)]
     found = check_http_date("the head", date, asked, answered)
     if is_open:
-        help = "start it with RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH, and let nobody else reach its ports"
-        message = f"{address} runs anybody's code: it asks nobody for a token."
-        found.append(failure("ray", message, help, ExitCode.AUTHENTICATION))
+        found.append(_open(address))
     else:
         found.append(ok("ray", f"{address} accepts our token and refuses those without one"))
     if there != here:
@@ -70,6 +70,30 @@ def check_head(address: str) -> list[Finding]:
         help = "use https (an ingress with TLS), or a tunnel: `ssh -L 8265:localhost:8265 head`"
         found.append(warning("ray", f"{address} carries the token in clear text", help))
     return found
+
+
+def check_dashboard(address: str) -> list[Finding]:
+    """Whether the cluster that this process belongs to asks for a token.
+
+    Args:
+        address: Where its dashboard listens, as `host:port`; empty: it has none, and so no Jobs API.
+    """
+    if not address:
+        return [ok("ray", "the cluster has no dashboard, and so no Jobs API")]
+    url = f"http://{address}"
+    try:
+        is_open = Jobs(url).is_open()
+    except UnreachableError:
+        message = f"the dashboard does not answer here at {url}: whether it asks for a token is not known"
+        return [warning("ray", message, "run this on the head, where the dashboard listens")]
+    except SweepError as error:
+        return [of_error("ray", error)]
+    return [_open(url)] if is_open else [ok("ray", f"{url} refuses those without a token")]
+
+
+def _open(address: str) -> Finding:
+    help = "start it with RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH, and let nobody else reach its ports"
+    return failure("ray", f"{address} runs anybody's code: it asks nobody for a token.", help, ExitCode.AUTHENTICATION)
 
 
 def check_mlflow(storage: Path) -> list[Finding]:

@@ -14,10 +14,11 @@ from sweeps.cli import app
 from sweeps.cluster.client import SweepClient
 from sweeps.cluster.doctor import machine, versions
 from sweeps.cluster.doctor.clocks import check_clock, check_http_date
+from sweeps.cluster.doctor.examination import examine_here
 from sweeps.cluster.doctor.finding import Finding, Level, failure, ok, warning, worst_exit_code
 from sweeps.cluster.doctor.nodes import check_nodes
 from sweeps.cluster.doctor.places import check_checkpoints, check_ledger, check_storage
-from sweeps.cluster.doctor.servers import _judge_mlflow, check_head, check_mlflow, check_token
+from sweeps.cluster.doctor.servers import _judge_mlflow, check_dashboard, check_head, check_mlflow, check_token
 from sweeps.errors import AuthenticationError, ExitCode
 from tests.postgres import Postgres
 
@@ -82,6 +83,42 @@ def test_shared_memory_of_a_default_container_is_too_small(tmp_path: Path, monke
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(0, 0, 64 * 2**20))
     assert "--shm-size" in (one(machine.check_shared_memory(tmp_path), Level.WARNING).help or "")
     assert machine.check_shared_memory(tmp_path / "none") == []
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage(0, 0, 300 * 2**20))  # 512 MiB less the object store
+    one(machine.check_shared_memory(tmp_path), Level.OK)
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [("echo no driver; exit 9", "nvidia-smi fails: no driver"), ("exec sleep 5", "does not answer within 0.2 s")],
+)
+def test_a_gpu_that_cannot_be_asked_is_a_warning(
+    script: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(machine, "_NVIDIA_S", 0.2 if "sleep" in script else 60.0)
+    found = one(machine.check_gpu(), Level.WARNING, words=said)
+    assert "torch" not in found.message
+    program.write_text("#!/bin/sh\necho 'NVIDIA L4, 24G, 570.1'\n")
+    monkeypatch.setattr(machine, "_NVIDIA_S", 60.0)
+    assert machine.query_gpus() == (["NVIDIA L4, 24G (driver 570.1)"], None)
+
+
+def test_folders_that_others_may_write_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAGSWEEP_CHECKPOINTS", str(tmp_path))
+    tmp_path.chmod(0o777)
+    for found in (check_storage(tmp_path), check_checkpoints(several_machines=False)):
+        assert "checkpoints are unpickled" in one(found, Level.FAILURE, words="whoever is on this machine").message
+    tmp_path.chmod(0o770)
+    monkeypatch.setattr("os.geteuid", lambda: tmp_path.stat().st_uid)
+    is_own_group = tmp_path.stat().st_gid in (0, tmp_path.stat().st_uid)
+    assert len(check_storage(tmp_path)) == (1 if is_own_group else 2)
+    monkeypatch.setattr("os.geteuid", lambda: 4711)
+    if tmp_path.stat().st_uid != 0:
+        one(check_storage(tmp_path), Level.WARNING, words="its owner, user")
+    tmp_path.chmod(0o700)
 
 
 def test_checkpoints_are_written_and_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,8 +167,11 @@ def test_a_token_is_there_and_this_users_only(tmp_path: Path, monkeypatch: pytes
     path = tmp_path / "token"
     path.write_text("abc")
     path.chmod(0o644)
+    tmp_path.chmod(0o755)
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(path))
     one(check_token(), Level.WARNING, words="can be read by others")
+    tmp_path.chmod(0o700)  # nobody else gets to it
+    one(check_token(), Level.OK)
     path.chmod(0o600)
     assert "abc" not in one(check_token(), Level.OK).message
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "none"))
@@ -179,6 +219,15 @@ def test_a_cluster_that_runs_anybodys_code_fails_and_gets_no_study(monkeypatch: 
         SweepClient(address, allow_open=True)
 
 
+def test_a_cluster_that_this_process_belongs_to_is_asked_whether_it_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "abc")
+    with serving(asks=False) as address:
+        found = one(check_dashboard(address.removeprefix("http://")), Level.FAILURE, words="runs anybody's code")
+        assert found.exit_code is ExitCode.AUTHENTICATION
+    one(check_dashboard("127.0.0.1:1"), Level.WARNING, words="is not known")
+    one(check_dashboard(""), Level.OK)
+
+
 def test_an_unreachable_head_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_AUTH_TOKEN", "abc")
     found = one(check_head("http://127.0.0.1:1"), Level.FAILURE, words="no Ray dashboard answers at http://127.0.0.1:1")
@@ -211,8 +260,20 @@ def test_an_mlflow_that_answers_anybody_is_for_this_machine_only() -> None:
 def test_every_node_is_asked_and_no_marker_is_left(tmp_path: Path) -> None:
     found = check_nodes(tmp_path, must_share=True)
     assert {finding.level for finding in found} == {Level.OK}
-    assert [finding.check for finding in found] == ["nodes", "clock", "storage"]
+    assert [finding.check for finding in found] == ["nodes", "clock", "storage", "disk"]
+    assert "GiB free for storage, " in found[-1].message
+    assert "for Ray's temporary files" in found[-1].message
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_the_cluster_of_ray_address_is_examined_with_its_dashboard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "local")
+    monkeypatch.delenv("LAGSWEEP_CHECKPOINTS", raising=False)
+    messages = [finding.message for finding in examine_here(tmp_path) if finding.check in {"ray", "nodes"}]
+    assert messages == ["the cluster has no dashboard, and so no Jobs API", "1 alive"]
 
 
 def test_findings_are_printed_with_what_to_do_and_end_the_command(
