@@ -198,7 +198,7 @@ def test_resuming_a_finished_study_reports_the_end_that_a_killed_driver_could_no
 def test_a_trial_that_no_machine_can_hold_is_refused(tmp_path: Path) -> None:
     study = create_study(SPEC, tmp_path)
 
-    with pytest.raises(SweepError, match="a trial takes CPU 1, GPU 1 and Ray has CPU 2, GPU 0"):
+    with pytest.raises(SweepError, match="a trial takes CPU 1, GPU 1 and the nodes have CPU 2, GPU 0"):
         study.run(gpus_per_trial=1.0, progress=False)
 
     assert study.status().holder is None
