@@ -115,6 +115,15 @@ class Trial:
         cohort = min(run.cohort for run in self.seed_runs if run.state not in {State.COMPLETE, State.PRUNED})
         return tuple(run.seed for run in self.seed_runs if run.cohort == cohort)
 
+    def planned_env_steps(self, budget: int) -> int:
+        """Env steps that its seeds will have done: what they did once they have ended, before that their budget.
+
+        Args:
+            budget: Env steps of a seed that trains to its end.
+        """
+        ended = self.state.is_finished
+        return sum(run.env_steps if ended or run.state.is_finished else budget for run in self.seed_runs)
+
     @property
     def stopped_seeds(self) -> tuple[int, ...]:
         """The seeds that were stopped, alone or with the whole trial."""

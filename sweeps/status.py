@@ -14,7 +14,7 @@ class Status:
         name: Its name.
         counts: Trials by state; those that are still to be suggested count as waiting.
         env_steps: Env steps done, over all trials and seeds.
-        env_steps_total: Env steps of the whole study.
+        env_steps_total: Env steps of the whole study: those of seeds that have ended, and the budgets of the others.
         holder: The driver that runs it, or None; one that was killed elsewhere stays until its lease runs out.
         best: The best feasible trial so far, or None.
         kills: Attempts that were killed, with their driver or their worker, and had to be made again.

@@ -97,9 +97,8 @@ def render(view: "View") -> "RenderableType":
         table = Table(box=None, pad_edge=False)
         for column in ("trial", "progress", "return", "cost", "λ"):
             table.add_column(column, justify="left" if column == "trial" else "right")
-        budget = status.env_steps_total / max(1, sum(status.counts.values()))
         for trial in view.running[:_MOST_LINES]:
-            table.add_row(*(escape(cell) for cell in _cells(trial, budget)))
+            table.add_row(*(escape(cell) for cell in _cells(trial, view.budget)))
         lines.append(table)
         if len(view.running) > _MOST_LINES:
             lines.append(Text(f"… and {len(view.running) - _MOST_LINES} more"))
@@ -157,10 +156,10 @@ def _best(trial: Trial) -> str:
     return f"best feasible: trial {trial.number}, return {format_interval(trial.mean_return)}, {costs}"
 
 
-def _cells(trial: Trial, budget: float) -> tuple[str, ...]:
+def _cells(trial: Trial, budget: int) -> tuple[str, ...]:
     """A running trial: means over its seeds."""
     runs = trial.seed_runs
-    share = sum(run.env_steps for run in runs) / max(1.0, budget)
+    share = sum(run.env_steps for run in runs) / (len(runs) * budget)
     returns = [run.mean_return for run in runs if run.mean_return is not None]
     costs = [sum(run.mean_cost.values()) for run in runs if run.mean_cost]
     multipliers = [sum(run.multiplier.values()) for run in runs if run.multiplier]

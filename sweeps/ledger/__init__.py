@@ -10,6 +10,7 @@ from sweeps.ledger.growth import Extension, delete_study, extend
 from sweeps.ledger.holder import Holder
 from sweeps.ledger.ledger import Ledger, NewTrial, StudyRow
 from sweeps.ledger.progress import SeedProgress
+from sweeps.ledger.totals import planned_env_steps
 from sweeps.ledger.writer import Writer
 
 __all__ = [
@@ -25,4 +26,5 @@ __all__ = [
     "delete_study",
     "driving",
     "extend",
+    "planned_env_steps",
 ]

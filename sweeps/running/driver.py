@@ -67,8 +67,9 @@ def drive(
         console,
         counts=counts,
         env_steps=spec.env_steps,
-        num_seeds=len(spec.seed_list),
-        env_steps_done=sum(run.env_steps for t in trials if t.state is not State.FAIL for run in t.seed_runs),
+        env_steps_done=sum(run.env_steps for trial in trials for run in trial.seed_runs),
+        env_steps_total=study.env_steps_total,
+        planned={trial.number: trial.planned_env_steps(spec.env_steps) for trial in trials},
     )
     tracker = open_tracker(spec, study.storage, folder, tags)
     recorder = Recorder(writer, spec, tracker, history, progress, gpus=resources.gpus)

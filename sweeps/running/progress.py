@@ -37,13 +37,17 @@ class _Running:
 class Progress:
     """Shows how a study stands. All numbers come from what it is told; it reads nothing.
 
+    Attributes:
+        env_steps_total: Env steps of the whole study, as far as it is known.
+
     Args:
         study: Name of the study.
         console: Where to; a quiet one shows nothing.
         counts: Trials by state, those that are yet to be suggested among the waiting ones.
         env_steps: Budget of one seed.
-        num_seeds: Seeds of a trial.
-        env_steps_done: Env steps done by all seeds of all trials but the failed ones.
+        env_steps_done: Env steps done by all seeds of all trials.
+        env_steps_total: Env steps of the whole study.
+        planned: Number of a known trial → what `env_steps_total` counts for it; for others it counts whole budgets.
     """
 
     def __init__(
@@ -53,15 +57,17 @@ class Progress:
         *,
         counts: Mapping[State, int],
         env_steps: int,
-        num_seeds: int,
         env_steps_done: int,
+        env_steps_total: int,
+        planned: Mapping[int, int],
     ) -> None:
         self._study = study
         self._console = console
         self._counts = Counter(counts)
         self._env_steps = env_steps
-        self._num_seeds = num_seeds
-        self._done = env_steps_done  # of trials that have not failed
+        self.env_steps_total = env_steps_total
+        self._planned = dict(planned)
+        self._done = env_steps_done
         self._trained = 0  # since this driver began, failed or not
         self._seed_steps: dict[tuple[int, int], int] = {}
         self._running: dict[int, _Running] = {}
@@ -69,12 +75,6 @@ class Progress:
         self._line_at = time.monotonic()
         shows_live = console.is_terminal and not console.quiet
         self._live = Live(console=console, auto_refresh=False, transient=True) if shows_live else None
-
-    @property
-    def env_steps_total(self) -> int:
-        """Env steps of all trials but the failed ones."""
-        open_trials = self._counts.total() - self._counts[State.FAIL]
-        return open_trials * self._num_seeds * self._env_steps
 
     def start(self) -> None:
         """Begins to show."""
@@ -91,6 +91,7 @@ class Progress:
     def trial_started(self, trial: Trial) -> None:
         """A trial begins to train."""
         self._move(State.WAITING, State.RUNNING)
+        self._plan(trial)
         self._running[trial.number] = _Running(name=describe(trial))
         for run in trial.seed_runs:
             self._seed_steps[trial.number, run.seed] = run.env_steps
@@ -122,6 +123,7 @@ class Progress:
 
     def trial_finished(self, trial: Trial) -> None:
         """A trial is complete or has failed."""
+        self._plan(trial)
         self._leave(trial.number, trial.state)
         if trial.state is State.FAIL:
             self._say(f"trial {trial.number} failed: {trial.failure}")
@@ -176,9 +178,14 @@ class Progress:
         self._move(was, state)
         self._running.pop(trial, None)
         for key in [key for key in self._seed_steps if key[0] == trial]:
-            steps = self._seed_steps.pop(key)
-            if state is State.FAIL:
-                self._done -= steps
+            del self._seed_steps[key]
+
+    def _plan(self, trial: Trial) -> None:
+        """Counts what a trial will have done; seeds that have ended do no more, and may have done too much."""
+        planned = trial.planned_env_steps(self._env_steps)
+        counted = self._planned.get(trial.number, len(trial.seed_runs) * self._env_steps)
+        self.env_steps_total += planned - counted
+        self._planned[trial.number] = planned
 
     def _say(self, message: str) -> None:
         if self._live is None:

@@ -39,7 +39,7 @@ def next_suggestion(spec: StudySpec, trials: Sequence[Trial]) -> NewTrial | None
 
 
 def num_to_suggest(spec: StudySpec, trials: Sequence[Trial]) -> int:
-    """How many trials the searches of a study will still suggest, at most.
+    """How many trials the searches of a study will still suggest, at most, without retests.
 
     Args:
         spec: The study.
@@ -53,11 +53,22 @@ def num_to_suggest(spec: StudySpec, trials: Sequence[Trial]) -> int:
         elif isinstance(arm.search, AdaptiveProfile):
             is_done = all(trial.state.is_finished for trial in of_arm) and _in_profile(spec, arm.search, of_arm) is None
             left += 0 if is_done else max(0, arm.search.trials - len(of_arm))
-    retests = sum(trial.retest_of is not None for trial in trials)
+    return left
+
+
+def num_to_retest(spec: StudySpec, trials: Sequence[Trial]) -> int:
+    """How many trials a study will still run again on fresh seeds, at most.
+
+    Args:
+        spec: The study.
+        trials: All its trials, by number.
+    """
     if spec.retest is None:
-        return left
-    ended = left == 0 and all(trial.state.is_finished for trial in trials if trial.retest_of is None)
-    return left + (len(to_retest(spec, trials)) if ended else max(0, spec.retest.top - retests))
+        return 0
+    originals = [trial for trial in trials if trial.retest_of is None]
+    if all(trial.state.is_finished for trial in originals) and not num_to_suggest(spec, trials):
+        return len(to_retest(spec, trials))
+    return max(0, spec.retest.top - (len(trials) - len(originals)))
 
 
 def _in_profile(spec: StudySpec, search: AdaptiveProfile, of_arm: Sequence[Trial]) -> float | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweeps.errors import NoFeasibleTrial
-from sweeps.ledger import Holder, Ledger, StudyRow
+from sweeps.ledger import Holder, Ledger, StudyRow, planned_env_steps
 from sweeps.records import State, Trial
 from sweeps.spec import StudySpec
 from sweeps.spec.space import suggests
@@ -153,17 +153,25 @@ class StudyReader:
         """
         return to_dataframe(self.trials, self.spec)
 
+    @property
+    def env_steps_total(self) -> int:
+        """Env steps of the whole study: those of seeds that have ended, and the budgets of the others."""
+        searched, retests = self._to_come()
+        retest_seeds = 0 if self.spec.retest is None else self.spec.retest.seeds
+        seeds = searched * len(self.spec.seed_list) + retests * retest_seeds
+        known = planned_env_steps(self._ledger, self._row.id, self.spec.env_steps)
+        return known + seeds * self.spec.env_steps
+
     def status(self) -> Status:
         """How the study stands now."""
         counts = self._counts()
-        seeds = len(self.spec.seed_list)
         best = self._best_trials()
         lost = self._ledger.lost_times(self._row.id)
         return Status(
             name=self.name,
             counts=counts,
             env_steps=self._ledger.env_steps(self._row.id),
-            env_steps_total=sum(counts.values()) * seeds * self.spec.env_steps,
+            env_steps_total=self.env_steps_total,
             holder=self.holder,
             best=best[0] if best else None,
             kills=len(lost),
@@ -185,8 +193,13 @@ class StudyReader:
     def _counts(self) -> dict[State, int]:
         """Trials by state; those that are yet to be suggested count as waiting."""
         counts = self._ledger.count_trials(self._row.id)
-        if not suggests(self.spec):
-            return counts
-        from sweeps.running.suggestions import num_to_suggest  # Optuna: only where something searches
+        return counts | {State.WAITING: counts[State.WAITING] + sum(self._to_come())}
 
-        return counts | {State.WAITING: counts[State.WAITING] + num_to_suggest(self.spec, self.trials)}
+    def _to_come(self) -> tuple[int, int]:
+        """How many trials are yet to be suggested: by searches, and as retests."""
+        if not suggests(self.spec):
+            return 0, 0
+        from sweeps.running.suggestions import num_to_retest, num_to_suggest  # Optuna: only where something searches
+
+        trials = self.trials
+        return num_to_suggest(self.spec, trials), num_to_retest(self.spec, trials)

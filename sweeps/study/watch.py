@@ -19,6 +19,7 @@ class View:
 
     Attributes:
         status: How it stands.
+        budget: Env steps of each seed.
         running: The trials that train, with their seed runs.
         failures: First line of a failure → how many trials ended with it, the most frequent first.
         env_steps_per_s: Env steps of all seeds per second over the last two minutes; None until measured.
@@ -26,6 +27,7 @@ class View:
     """
 
     status: Status
+    budget: int
     running: tuple[Trial, ...] = ()
     failures: Mapping[str, int] = field(default_factory=dict)
     env_steps_per_s: float | None = None
@@ -73,9 +75,10 @@ class Watcher:
         failed = self._study.select_trials(State.FAIL, with_seeds=False)
         causes = Counter((trial.failure or "").splitlines()[0] for trial in failed if trial.failure)
         rate = self._rate(status.env_steps)
-        left = status.env_steps_total - status.env_steps
+        left = max(0, status.env_steps_total - status.env_steps)
         return View(
             status=status,
+            budget=self._study.spec.env_steps,
             running=tuple(self._study.select_trials(State.RUNNING)),
             failures=dict(causes.most_common()),
             env_steps_per_s=rate,

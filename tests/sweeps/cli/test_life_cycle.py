@@ -89,9 +89,9 @@ def test_extend_says_what_the_study_becomes(study: Study, tmp_path: Path) -> Non
     )
 
     assert shown.exit_code == 0, shown.output
-    # 3 trials x 2 seeds x 3 000 steps; then 5 x 3 x 4 000
+    # 2 trials x 2 seeds x 3 000 steps beside the failed one; then 4 x 3 x 4 000
     assert shown.stdout == (
-        "profile: 3 -> 5 trials, 18,000 -> 60,000 env steps; `lagsweep resume profile` trains them\n"
+        "profile: 3 -> 5 trials, 12,000 -> 48,000 env steps; `lagsweep resume profile` trains them\n"
     )
     assert [trial.params["multiplier"] for trial in load_study("profile", tmp_path).trials] == [0, 0.5, 2, 3, 4.5]
 
@@ -136,8 +136,8 @@ def test_watching_what_nobody_runs_says_how_to_go_on(study: Study, tmp_path: Pat
     shown = lagsweep("watch", "profile", "--storage", tmp_path)
 
     assert shown.stdout.splitlines() == [
-        # 2 x 3 000 of trial 0 and 2 x 1 500 of trial 2
-        "profile: 1 complete, 1 running, 1 failed; 9,000 of 18,000 env steps",
+        # 2 x 3 000 of trial 0 and 2 x 1 500 of trial 2, which has as many to go; trial 1 failed before its first
+        "profile: 1 complete, 1 running, 1 failed; 9,000 of 12,000 env steps",
         "nobody runs profile: `lagsweep resume profile` goes on",
     ]
 

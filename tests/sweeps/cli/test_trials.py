@@ -73,10 +73,10 @@ def test_without_a_feasible_trial_best_ends_with_7(tmp_path: Path):
 def test_status_counts_trials_and_env_steps(tmp_path: Path):
     finished(tmp_path, [(20.0, 10.0), None])
     text = lagsweep("status", "profile", "--storage", tmp_path).stdout
-    # One of three trials has done its 2 · 3 000 steps; the failed one none.
+    # One of two trials has done its 2 · 3 000 steps; the failed one did none and will do none.
     assert text.splitlines() == [
         "profile: not finished; trials: 1 waiting, 1 complete, 1 fail",
-        "env steps: 6,000 of 18,000 (33%)",
+        "env steps: 6,000 of 12,000 (50%)",
         "best feasible: trial 0, return 20 [19, 21]",
     ]
     data = json.loads(lagsweep("status", "profile", "--storage", tmp_path, "--output", "json").stdout)

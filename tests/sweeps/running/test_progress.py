@@ -21,7 +21,9 @@ def display(*, terminal: bool = False) -> tuple[Progress, io.StringIO]:
     file = io.StringIO()
     console = Console(file=file, force_terminal=terminal, width=120)
     counts = {State.WAITING: 3, State.COMPLETE: 1, State.FAIL: 1}
-    progress = Progress("profile", console, counts=counts, env_steps=1000, num_seeds=2, env_steps_done=2500)
+    progress = Progress(
+        "profile", console, counts=counts, env_steps=1000, env_steps_done=3000, env_steps_total=8500, planned={1: 500}
+    )
     return progress, file
 
 
@@ -89,7 +91,7 @@ def test_speed_and_time_left_come_from_the_reports(monkeypatch: pytest.MonkeyPat
     clock[0] += 2.0
     report(progress, 5)
 
-    # 2 seeds x 400 env steps in 2 s; of 4 trials x 2 seeds x 1000 = 8000 env steps 2500 + 1000 are done: 4500 / 400
+    # 2 seeds x 400 env steps in 2 s; of 4 trials x 2 seeds x 1000 = 8000 env steps 3000 + 1000 are done: 4500 / 400
     assert "400 env steps/s, about 0:00:11 left" in text(progress)
 
 
@@ -98,21 +100,25 @@ def test_repeated_iterations_count_once() -> None:
     progress.trial_started(trial(2))
     report(progress, 4)
     report(progress, 2)  # an attempt that went back to a checkpoint
-    assert progress._done == 2500 + 2 * 400
+    assert progress._done == 3000 + 2 * 400
     report(progress, 5)
 
-    assert progress._done == 2500 + 2 * 500
+    assert progress._done == 3000 + 2 * 500
 
 
-def test_a_failed_trial_leaves_the_budget_with_its_steps() -> None:
+def test_what_an_ended_trial_will_not_do_leaves_the_total() -> None:
     progress, _ = display()
     progress.trial_started(trial(2))
     report(progress, 4)
 
-    progress.trial_finished(trial(2, State.FAIL, failure="boom"))
+    # 1 complete trial, one that failed after 500 steps, 3 to go with two seeds of 1 000.
+    assert progress.env_steps_total == 2000 + 500 + 3 * 2000
+    runs = tuple(SeedRun(seed=seed, state=State.FAIL, env_steps=400) for seed in (0, 1))
 
-    assert progress._done == 2500
-    assert progress.env_steps_total == 3 * 2 * 1000
+    progress.trial_finished(trial(2, State.FAIL, failure="boom", seed_runs=runs))
+
+    assert progress._done == 3000 + 800
+    assert progress.env_steps_total == 2000 + 500 + 800 + 2 * 2000
 
 
 def test_plain_lines_are_rare(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,7 +152,7 @@ def test_a_terminal_gets_a_live_table_that_leaves_one_line() -> None:
 
 def test_a_quiet_console_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     console = Console(stderr=True, quiet=True, force_terminal=True)
-    progress = Progress("profile", console, counts={}, env_steps=1, num_seeds=1, env_steps_done=0)
+    progress = Progress("profile", console, counts={}, env_steps=1, env_steps_done=0, env_steps_total=0, planned={})
     progress.start()
     progress.refresh()
     progress.stop()

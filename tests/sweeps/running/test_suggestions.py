@@ -3,7 +3,7 @@
 from typing import Any
 
 from sweeps.records import Interval, SeedRun, State, Trial
-from sweeps.running.suggestions import next_suggestion, num_to_suggest
+from sweeps.running.suggestions import next_suggestion, num_to_retest, num_to_suggest
 from sweeps.spec import StudySpec
 
 PROFILE = {
@@ -79,16 +79,16 @@ def test_a_configuration_that_comes_again_gets_a_key_of_its_own() -> None:
 def test_what_is_still_wanted_counts_points_trials_and_retests() -> None:
     spec = spec_of({"fixed": PROFILE, "pid": GAINS})
     retesting = spec_of({"fixed": PROFILE, "pid": GAINS}, retest={"top": 3, "seeds": 2})
-    assert (num_to_suggest(spec, []), num_to_suggest(retesting, [])) == (4 + 2, 4 + 2 + 3)
+    assert (num_to_suggest(retesting, []), num_to_retest(retesting, [])) == (4 + 2, 3)
     trials = [trial(0, "fixed", 0.0), trial(1, "pid", 0.1)]
-    assert (num_to_suggest(spec, trials), num_to_suggest(retesting, trials)) == (3 + 1, 3 + 1 + 3)
+    assert (num_to_suggest(retesting, trials), num_to_retest(retesting, trials)) == (3 + 1, 3)
     all_done = [trial(n, "fixed", value) for n, value in enumerate((0.0, 0.2, 1.0, 2.0))]
     all_done += [trial(4, "pid", 0.1), trial(5, "pid", 0.2)]
-    assert num_to_suggest(spec, all_done) == 0
+    assert (num_to_suggest(spec, all_done), num_to_retest(spec, all_done)) == (0, 0)
     running = [*all_done[:5], trial(5, "pid", 0.2, State.RUNNING)]
-    assert num_to_suggest(retesting, running) == 3
+    assert num_to_retest(retesting, running) == 3
     one_retested = [*all_done, trial(6, "fixed", 0.0, retest_of=0)]  # of equals the first three
-    assert num_to_suggest(retesting, one_retested) == 2
+    assert num_to_retest(retesting, one_retested) == 2
 
 
 def test_a_profile_that_is_precise_wants_no_more_once_its_points_have_ended() -> None:

@@ -126,6 +126,11 @@ def test_more_seeds_leave_retests_and_what_was_stopped_as_they_are(study: Study)
     study.extend(seeds=1)
 
     assert states(study) == [State.WAITING, State.FAIL, State.COMPLETE, State.PRUNED]
+    # Complete: two seeds and one to come; failed: nothing; retest; stopped; five suggestions of three seeds.
+    assert study.status().env_steps_total == 20_000 * (3 + 0 + 2 + 2 + 5 * 3)
+    assert study.status().env_steps_total == study.env_steps_total
+    known = sum(trial.planned_env_steps(20_000) for trial in study.trials)
+    assert study.env_steps_total == known + 5 * 3 * 20_000
     assert study.trials[2:] == before  # nothing of them waits
     assert study.trials[0].next_seeds == (2,)
 

@@ -9,6 +9,7 @@ from sweeps.errors import NoFeasibleTrial, NotFoundError, SpecError, StudyBusyEr
 from sweeps.ledger import SeedProgress, driving
 from sweeps.records import Interval, State
 from sweeps.spec import StudySpec
+from sweeps.spec.limits import Retest
 from sweeps.study import Study, create_study, list_studies, load_study
 from sweeps.tracking.events import StudyStopped, TrialFinished
 from sweeps.tracking.shipped import SavedOffset
@@ -54,6 +55,8 @@ def test_a_new_study_has_its_grid_and_knows_what_is_still_to_be_suggested(tmp_pa
     status = study.status()
     assert status.counts[State.WAITING] == 8  # 3 of the grid + 5 suggestions
     assert status.env_steps_total == 8 * 2 * 20_000
+    again = create_study(spec_of("again").model_copy(update={"retest": Retest(top=2, seeds=3)}), tmp_path).status()
+    assert (again.counts[State.WAITING], again.env_steps_total) == (10, 8 * 2 * 20_000 + 2 * 3 * 20_000)
     assert (status.env_steps, status.holder, status.best, status.is_finished) == (0, None, None, False)
     assert StudySpec.from_yaml(tmp_path / "studies" / "profile" / "spec.yaml") == study.spec
 
