@@ -2,7 +2,14 @@
 
 from typing import NamedTuple
 
-from algorithms.parameters import MultiplierParameters, NetworkMultiplier, PPOParameters, SACParameters
+from algorithms.parameters import (
+    AdaptiveMultiplier,
+    MultiplierParameters,
+    NetworkMultiplier,
+    Parameters,
+    PPOParameters,
+    SACParameters,
+)
 
 
 class Misfit(NamedTuple):
@@ -54,7 +61,7 @@ def find_multiplier_misfit(
         The first misfit, or None.
     """
     if not isinstance(multiplier, NetworkMultiplier):
-        return None
+        return find_cap_misfit(multiplier)
     if isinstance(parameters, PPOParameters):
         rule = "`update: network` needs sac_lagrangian: PPO has no Q_c(s, a) under which λ(s) could weigh an action."
         return Misfit("update", rule, "docs/algorithms/sac_alam.md says why; take `algorithm: sac_lagrangian`")
@@ -68,6 +75,23 @@ def find_multiplier_misfit(
         rule = "`state_limit` must be given where the task's episodes have no fixed length."
         return Misfit("state_limit", rule, "it is the discounted cost that a state may still expect")
     return None
+
+
+def find_cap_misfit(multiplier: Parameters) -> Misfit | None:
+    """Looks for a multiplier that starts above its cap.
+
+    Args:
+        multiplier: An update of one λ per cost and its hyperparameters.
+
+    Returns:
+        The misfit, or None.
+    """
+    if not isinstance(multiplier, AdaptiveMultiplier) or multiplier.multiplier_max is None:
+        return None
+    if multiplier.init <= multiplier.multiplier_max:
+        return None
+    rule = f"`init <= multiplier_max` must hold, but got {multiplier.init} and {multiplier.multiplier_max}."
+    return Misfit("init", rule)
 
 
 def coupled_names(parameters: type[PPOParameters] | type[SACParameters]) -> tuple[tuple[str, ...], tuple[str, ...]]:

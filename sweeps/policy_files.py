@@ -138,3 +138,32 @@ def _check(description: PolicyDescription, tensors: dict[str, Floats], path: Pat
     ):
         if which:
             raise PolicyError(f"the policy in {path} {told} {', '.join(which)}.", code="damaged-policy")
+    unlike = _unlike(tensors, depth)
+    if unlike is not None:
+        raise PolicyError(f"the policy in {path} does not fit together: {unlike}.", code="damaged-policy")
+
+
+def _unlike(tensors: dict[str, Floats], depth: int) -> str | None:
+    """The first tensor of another shape than those before it ask for, or with values that cannot be; or None."""
+    seeds = len(tensors["layer0.weight"])
+    sizes = [tensors["observation_mean"].shape[-1], *(tensors[f"layer{i}.weight"].shape[-1] for i in range(depth))]
+    inputs, actions = sizes[-2], sizes[-1]
+    wanted: dict[str, tuple[int, ...]] = {
+        "observation_mean": (seeds, sizes[0]),
+        "observation_std": (seeds, sizes[0]),
+        **{f"layer{i}.weight": (seeds, sizes[i], sizes[i + 1]) for i in range(depth)},
+        **{f"layer{i}.bias": (seeds, sizes[i + 1]) for i in range(depth)},
+        "action_low": (actions,),
+        "action_high": (actions,),
+    }
+    noise = {"log_std": (seeds, actions), "log_std.weight": (seeds, inputs, actions), "log_std.bias": (seeds, actions)}
+    for name, shape in (wanted | {name: shape for name, shape in noise.items() if name in tensors}).items():
+        if tensors[name].shape != shape:
+            return f"{name} must have shape {list(shape)}, but has {list(tensors[name].shape)}"
+    if ("log_std.weight" in tensors) != ("log_std.bias" in tensors):
+        return "log_std.weight and log_std.bias must come together"
+    if not (tensors["observation_std"] > 0.0).all():
+        return "observation_std must be > 0"
+    if not (tensors["action_low"] <= tensors["action_high"]).all():  # nor is NaN
+        return "action_low <= action_high must hold"
+    return None

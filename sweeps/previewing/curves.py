@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import torch
 from pydantic import Field, TypeAdapter, ValidationError
 
+from algorithms.fit import find_cap_misfit
 from algorithms.functional.diagnostics import damping_ratio, dominant_period, total_variation
 from algorithms.functional.multipliers.updates import start_multiplier, step_multiplier
 from algorithms.parameters import FixedMultiplier, Parameters, ScalarMultiplier
@@ -116,9 +117,14 @@ def checked_parameters(update: str, parameters: Mapping[str, Any] | None = None)
     """
     given = {name: None if value == "null" else value for name, value in (parameters or {}).items()}
     try:
-        return TypeAdapter(_Previewed).validate_python({**given, "update": update})
+        checked = TypeAdapter(_Previewed).validate_python({**given, "update": update})
     except ValidationError as error:
         problem = error_in_value(error)
+    else:
+        misfit = find_cap_misfit(checked)
+        if misfit is not None:
+            raise SpecError(misfit.rule, code="out-of-range", path=(misfit.name,), help=misfit.help)
+        return checked
     own = problem.path[1:] if problem.path[:1] == (update,) else problem.path  # without the union's member
     problem = SpecError(problem.message, code=problem.code, help=problem.help, path=own)
     if problem.code == "unknown-key" and problem.help is None:

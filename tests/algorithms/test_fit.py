@@ -3,7 +3,7 @@
 import pytest
 
 from algorithms.fit import find_multiplier_misfit
-from algorithms.parameters import GradientAscent, NetworkMultiplier, PPOParameters, SACParameters
+from algorithms.parameters import PID, FixedMultiplier, GradientAscent, NetworkMultiplier, PPOParameters, SACParameters
 
 NETWORK = NetworkMultiplier()
 
@@ -11,6 +11,15 @@ NETWORK = NetworkMultiplier()
 def test_scalar_updates_fit_every_algorithm():
     assert find_multiplier_misfit(PPOParameters(), GradientAscent(), 2, None) is None
     assert find_multiplier_misfit(SACParameters(), GradientAscent(), 2, None) is None
+
+
+def test_a_scalar_multiplier_starts_at_most_at_its_cap():
+    for update in (GradientAscent(init=5.0, multiplier_max=1.0), PID(init=5.0, multiplier_max=1.0)):
+        misfit = find_multiplier_misfit(PPOParameters(), update, 1, None)
+        assert misfit is not None
+        assert (misfit.name, misfit.rule) == ("init", "`init <= multiplier_max` must hold, but got 5.0 and 1.0.")
+    assert find_multiplier_misfit(PPOParameters(), GradientAscent(init=1.0, multiplier_max=1.0), 1, None) is None
+    assert find_multiplier_misfit(PPOParameters(), FixedMultiplier(multiplier=5.0), 1, None) is None
 
 
 def test_a_network_fits_sac_with_one_constraint_and_episodes_of_known_length():

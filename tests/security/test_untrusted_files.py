@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeps.errors import SweepError
-from sweeps.policy_files import DESCRIPTION_NAME, WEIGHTS_NAME, read_policy
+from sweeps.policy_files import DESCRIPTION_NAME, WEIGHTS_NAME, read_policy, save_policy
 from sweeps.running.checkpoints import CheckpointStore
 from sweeps.spec import StudySpec
 from sweeps.spec.yaml_file import parse_yaml
+from tests.sweeps.test_policy import DESCRIPTION, tensors
 
 ROOT = Path(__file__).parents[2]
 
@@ -101,10 +102,10 @@ def test_the_bomb_goes_off(tmp_path):
 
 @pytest.mark.parametrize("name", [WEIGHTS_NAME, DESCRIPTION_NAME])
 def test_a_policy_never_unpickles(name, tmp_path):
-    for file in (WEIGHTS_NAME, DESCRIPTION_NAME):
-        (tmp_path / file).write_text("{}")
+    save_policy(tmp_path, DESCRIPTION, tensors())
+    read_policy(tmp_path)  # both files are fine before
     (tmp_path / name).write_bytes(pickle.dumps(Bomb(tmp_path / "marker")))
-    with pytest.raises(SweepError):
+    with pytest.raises(SweepError, match="are as written"):
         read_policy(tmp_path)
     assert not (tmp_path / "marker").exists()
 

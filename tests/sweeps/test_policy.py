@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sweeps.errors import NotFoundError, SpecError
-from sweeps.policy import Policy, PolicyDescription, load_policy, save_policy
+from sweeps.policy import Policy, PolicyDescription, PolicyError, load_policy, save_policy
 
 DESCRIPTION = PolicyDescription(
     study="demo",
@@ -95,4 +95,27 @@ def test_what_cannot_act_is_refused(tmp_path):
     newer = json.loads((tmp_path / "policy.json").read_text()) | {"version": 2}
     (tmp_path / "policy.json").write_text(json.dumps(newer))
     with pytest.raises(SpecError, match="has version 2"):
+        load_policy(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor", "told"),
+    [
+        ("layer1.weight", np.ones((2, 3, 2)), r"layer1.weight must have shape \[2, 1, 2\], but has \[2, 3, 2\]"),
+        ("layer0.weight", np.ones((2, 3, 1)), r"layer0.weight must have shape \[2, 2, 1\]"),
+        ("layer0.weight", np.ones((2, 2)), r"layer0.weight must have shape \[2, 2, 2\]"),
+        ("layer0.bias", np.ones((2, 2)), r"layer0.bias must have shape \[2, 1\]"),
+        ("observation_std", np.ones((2, 3)), r"observation_std must have shape \[2, 2\]"),
+        ("observation_std", np.array([[2.0, 0.0]] * 2), "observation_std must be > 0"),
+        ("action_low", np.zeros(3), r"action_low must have shape \[2\]"),
+        ("action_high", np.array(4.0), r"action_high must have shape \[2\]"),
+        ("action_high", np.array([np.nan, np.inf]), "action_low <= action_high must hold"),
+        ("action_high", np.array([-3.0, np.inf]), "action_low <= action_high must hold"),
+        ("log_std", np.zeros((2, 3)), r"log_std must have shape \[2, 2\]"),
+        ("log_std.weight", np.zeros((2, 1, 2)), "must come together"),
+    ],
+)
+def test_tensors_that_do_not_fit_together_are_refused(tmp_path, name, tensor, told):
+    save_policy(tmp_path, DESCRIPTION, tensors() | {name: tensor})
+    with pytest.raises(PolicyError, match=told):
         load_policy(tmp_path)

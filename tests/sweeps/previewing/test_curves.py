@@ -147,3 +147,8 @@ def test_a_painter_draws_what_is_drawn_here_and_says_when_it_cannot(tmp_path: Pa
     assert "Format 'bad' is not supported" in capfd.readouterr().err
     with painting(".png") as painter:
         pass  # nothing is painted: it ends all the same
+
+
+def test_a_multiplier_above_its_cap_is_refused():
+    with pytest.raises(SpecError, match=r"`init <= multiplier_max` must hold, but got 5.0 and 1.0"):
+        checked_parameters("ga", {"init": "5", "multiplier_max": "1"})
