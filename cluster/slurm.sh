@@ -38,8 +38,8 @@ chmod 700 "$keys"
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH="$keys/slurm-$SLURM_JOB_ID.token"
 (umask 077 && head -c 32 /dev/urandom | base64 -w0 >"$RAY_AUTH_TOKEN_PATH")
 
-# Two jobs may share a node: folders of their own, and ports of the head by the job's number, which two jobs share only
-# where theirs differ by a multiple of 10 000.
+# Two jobs may share a node: folders of their own, and the ports that we choose by the job's number, alike for two jobs only
+# where theirs differ by a multiple of 10 000. Ray picks the others among free ones.
 port=$((20000 + SLURM_JOB_ID % 10000))
 folder="/tmp/ray-$SLURM_JOB_ID"
 mapfile -t nodes < <(scontrol show hostnames "$SLURM_JOB_NODELIST")

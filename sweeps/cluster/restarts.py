@@ -29,7 +29,7 @@ class Restarts:
     """When a driver that died is started again, and when never.
 
     Attributes:
-        max_barren: Deaths in a row without progress of the study, at most: the circuit breaker.
+        max_barren: Restarts in a row without progress of the study, at most: the next death is the last.
         max_restarts: Restarts altogether, at most.
         patience_s: Seconds in a row for which Ray, the ledger or another driver may be in the way.
         first_pause_s: Seconds before a restart; doubles with every further one without progress.
@@ -109,7 +109,8 @@ class DriverLoop:
     def run(self) -> int:
         """Starts the command, again and again where it dies.
 
-        SIGTERM and Ctrl-C let the driver end as `lagsweep stop` does.
+        SIGTERM and Ctrl-C let the driver end as `lagsweep stop` does, if who sends them waits: `ray job stop` kills
+        everything after three seconds, and a pod that ends tells its jobs nothing.
 
         Returns:
             The exit code of this process.

@@ -149,12 +149,11 @@ def test_gpu_file_gives_one_worker_all_gpus():
     assert worker["replicas"] == 1  # two would train on the same GPUs without knowing of one another
 
 
-def test_only_who_needs_the_object_store_reaches_it():
+def test_nobody_outside_of_the_project_reaches_the_object_store():
     stack = config()
-    on_network = {name for name, service in stack["services"].items() if "objects" in service["networks"]}
-    assert on_network == {"objects", "bucket", "mlflow", "head", "worker"}
-    assert set(stack["services"]["objects"]["networks"]) == {"objects"}
-    assert stack["networks"]["objects"]["internal"] is True
+    assert "ports" not in stack["services"]["objects"]
+    assert set(stack["services"]["objects"]["networks"]) == set(stack["networks"]) == {"default"}
+    assert not stack["networks"]["default"].get("external")
 
 
 @pytest.mark.parametrize("build", ["", "gpu"])
