@@ -9,7 +9,7 @@ export RAY_USAGE_STATS_ENABLED := 0
 # Some images forbid Python to keep compiled modules; each process would then compile torch and Ray again, for seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo test test-slow lint types contracts format bench audit up down clean
+.PHONY: install demo test test-slow lint types contracts format bench audit check-images up down clean
 
 install: $(VENV)/.installed
 
@@ -49,6 +49,12 @@ audit: install
 	mkdir -p .cache
 	$(UV) export --quiet --frozen --no-dev --no-emit-project --output-file .cache/locked.txt
 	$(UV) tool run pip-audit --strict --disable-pip --require-hashes --requirement .cache/locked.txt
+
+# Settings of image and manifests, by checkov. Skipped are what it cannot know: that BASE names an exact tag, and that
+# `kubectl apply -k` is told a namespace.
+check-images: install
+	$(UV) tool run checkov@3.3.30 --directory docker --directory cluster/kubernetes --framework dockerfile kubernetes \
+		--skip-check CKV_DOCKER_7,CKV_K8S_21 --skip-download --compact --quiet
 
 # The whole stack on this machine in containers; docker/.env may change it (docker/.env.example).
 up:
