@@ -142,7 +142,7 @@ def _show_plan(plan: Plan) -> None:
             "update": arm.update,
             "search": arm.search,
             "trials": arm.trials,
-            "seeds": len(plan.seeds),
+            "seeds": arm.seeds,
             "env steps": arm.env_steps,
             "core time": None if arm.cpu_s is None else format_seconds(arm.cpu_s),
         }

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, cast
 
 from algorithms.parameters import PPOParameters, SACParameters
 from environments.tasks import Path as EnvPath
-from sweeps.planning.plan import planned_runs
+from sweeps.planning.arms import planned_runs
 from sweeps.planning.speed import MeasuredSpeed
 from sweeps.running.algorithm_config import algorithm_config
 from sweeps.spec import RunSpec, StudySpec

@@ -1,7 +1,6 @@
 """What a study will do and what it will cost, before anything is spent."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -9,32 +8,10 @@ from algorithms.parameters import SACParameters
 from environments.tasks import Path as EnvPath
 from environments.tasks import find_task
 from sweeps.errors import SpecError
+from sweeps.planning.arms import ArmPlan, plan_arm, plan_retests, planned_runs
 from sweeps.planning.speed import Speed, makespan, packed, trained_steps
-from sweeps.spec import Arm, RunSpec, StudySpec
-from sweeps.spec.dimensions import active_names
-from sweeps.spec.search import AdaptiveProfile, Choices, OptunaSearch, Range
-from sweeps.spec.space import known_points, num_trials
-
-
-@dataclass(frozen=True)
-class ArmPlan:
-    """What an arm will do.
-
-    Attributes:
-        name: The arm.
-        update: Its multiplier update.
-        search: How its trials are chosen, for a reader.
-        trials: Number of trials.
-        env_steps: Env steps of all its trials and seeds.
-        cpu_s: Core seconds of all its trials, or None without a speed.
-    """
-
-    name: str
-    update: str
-    search: str
-    trials: int
-    env_steps: int
-    cpu_s: float | None
+from sweeps.spec import RunSpec, StudySpec
+from sweeps.spec.space import num_trials
 
 
 @dataclass(frozen=True)
@@ -47,9 +24,9 @@ class Plan:
         task: Gymnasium id, or id of an analytic task.
         environment: Which implementation steps it: navigation (the fast path), gymnasium or analytic.
         horizon: Steps of an episode, or None.
-        arms: One each.
-        seeds: Seeds of every trial.
-        trials: Trials of all arms.
+        arms: One each, and one for retests where there are some.
+        seeds: Seeds of every trial but retests.
+        trials: Trials of all arms, with retests.
         env_steps: Env steps of all trials and seeds.
         cores: Cores that it is planned for.
         concurrent: Processes at once on them: trials, or packs of trials.
@@ -119,86 +96,30 @@ def make_plan(
     trials = sum(len(of_arm) for of_arm in runs.values())
     size = spec.pack or 1
     concurrent = max(1, min(math.ceil(trials / size), int(cores / cpus_per_trial), max_concurrent or trials))
-    arms = tuple(_plan_arm(spec, name, runs[name], seconds[name]) for name in spec.arms)
+    arms = [plan_arm(spec, name, runs[name], seconds[name]) for name in spec.arms]
+    retests = plan_retests(spec, [run for of_arm in runs.values() for run in of_arm], speed)
+    again = [] if retests is None or retests.cpu_s is None else [retests.cpu_s / retests.trials] * retests.trials
+    arms += [] if retests is None else [retests]
     return Plan(
         study=spec.name,
         sha256=spec.sha256,
         task=find_task(spec.task).env_id,
         environment=probe.kind,
         horizon=find_task(spec.task).horizon,
-        arms=arms,
+        arms=tuple(arms),
         seeds=spec.seed_list,
-        trials=trials,
+        trials=sum(arm.trials for arm in arms),
         env_steps=sum(arm.env_steps for arm in arms),
         cores=cores,
         concurrent=concurrent,
         speed=speed.source if speed else None,
-        cpu_s=None if every_second is None else sum(every_second),
+        cpu_s=None if every_second is None else sum(every_second + again),
         duration_s=None
         if speed is None or every_second is None
-        else speed.start_s + makespan(packed(every_second, size), concurrent),
-        gpu_s=None if every_second is None else gpus_per_trial * sum(every_second),
+        else speed.start_s + sum(makespan(packed(stage, size), concurrent) for stage in (every_second, again)),
+        gpu_s=None if every_second is None else gpus_per_trial * sum(every_second + again),
         notes=tuple(_notes(spec, runs, probe, gpus_per_trial)),
     )
-
-
-def planned_runs(spec: StudySpec, arm: str) -> list[RunSpec]:
-    """The configurations that an arm will run; of a search as many of a typical one.
-
-    Args:
-        spec: The study.
-        arm: Name of the arm.
-
-    Returns:
-        One a trial.
-    """
-    search = spec.arms[arm].search
-    if isinstance(search, OptunaSearch):
-        return [spec.resolve(arm, _typical(search.space))] * search.trials
-    if isinstance(search, AdaptiveProfile):
-        middle = (search.multiplier.low + search.multiplier.high) / 2
-        return [spec.resolve(arm, {"multiplier": middle})] * search.trials
-    return [spec.resolve(arm, point) for point in known_points(spec.arms[arm])]
-
-
-def _plan_arm(spec: StudySpec, name: str, runs: list[RunSpec], seconds: list[float] | None) -> ArmPlan:
-    arm = spec.arms[name]
-    return ArmPlan(
-        name=name,
-        update=arm.lagrangian.update,
-        search=_describe_search(arm),
-        trials=len(runs),
-        env_steps=sum(trained_steps(run) for run in runs) * len(spec.seed_list),
-        cpu_s=None if seconds is None else sum(seconds),
-    )
-
-
-def _describe_search(arm: Arm) -> str:
-    if arm.search is None:
-        return "one configuration"
-    if isinstance(arm.search, OptunaSearch):
-        return f"{arm.search.sampler}: {', '.join(arm.search.space)}"
-    if isinstance(arm.search, AdaptiveProfile):
-        return f"adaptive profile: {arm.search.multiplier.low:g} … {arm.search.multiplier.high:g} multiplier, at most"
-    return "grid: " + " × ".join(f"{len(values)} {name}" for name, values in arm.search.axes.items())
-
-
-def _typical(space: Mapping[str, Range | Choices]) -> dict[str, Any]:
-    params: dict[str, Any] = {}
-    for name, where in space.items():
-        params[name] = _middle(where)
-        if name not in active_names(space, params):
-            del params[name]
-    return params
-
-
-def _middle(where: Range | Choices) -> Any:
-    if isinstance(where, Choices):
-        return where.choices[len(where.choices) // 2]
-    if where.step is not None:
-        return where.low + where.step * (round((where.high - where.low) / where.step) // 2)
-    middle = math.sqrt(where.low * where.high) if where.log else (where.low + where.high) / 2
-    return round(middle) if where.type == "int" else middle
 
 
 class Probe(NamedTuple):

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from sweeps.errors import SpecError
+from sweeps.planning.arms import planned_runs
 from sweeps.planning.calibration import shorten
-from sweeps.planning.plan import make_plan, planned_runs, probe_environment, replay_bytes
+from sweeps.planning.plan import make_plan, probe_environment, replay_bytes
 from sweeps.planning.speed import GivenRate, MeasuredSpeed, makespan, num_iterations
 from sweeps.spec import StudySpec
 
@@ -48,6 +49,16 @@ def test_a_given_rate_prices_every_trial_alike():
     assert plan.cpu_s == pytest.approx(7 * 20.0)
     assert plan.duration_s == pytest.approx(4 * 20.0)
     assert [arm.cpu_s for arm in plan.arms] == [pytest.approx(120.0), pytest.approx(20.0)]
+
+
+def test_retests_are_planned_behind_the_others_with_their_own_seeds():
+    plan = make_plan(study(retest={"top": 3, "seeds": 5}), cores=2, speed=GivenRate(1_000.0))
+    retest = plan.arms[-1]
+    assert (retest.name, retest.trials, retest.seeds, retest.env_steps) == ("retest", 3, 5, 3 * 5 * 10_000)
+    assert (plan.trials, plan.env_steps) == (7 + 3, 140_000 + 150_000)
+    # As above 4 rounds of 20 s; then 3 trials of 5 · 10 000 steps, 50 s each, in 2 slots.
+    assert (plan.cpu_s, plan.duration_s) == (7 * 20.0 + 3 * 50.0, 4 * 20.0 + 2 * 50.0)
+    assert make_plan(study(retest={"top": 9, "seeds": 5}), cores=2, speed=None).arms[-1].trials == 7
 
 
 def test_trials_of_a_pack_share_a_process_and_its_gpu():
