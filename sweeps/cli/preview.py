@@ -36,7 +36,9 @@ def preview(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="A hyperparameter of every --update: name=value.")
     ] = None,
-    cost_limit: Annotated[float | None, typer.Option(help="Cost limit; default: the study's, else 25.")] = None,
+    cost_limit: Annotated[
+        float | None, typer.Option(help="Cost limit; default: that of --costs-of or of the study, else 25.")
+    ] = None,
     costs: Annotated[str | None, typer.Option(help="Cost of each iteration: 60,55,48, or a CSV file.")] = None,
     costs_of: Annotated[str | None, typer.Option(help="A run whose costs to take: STUDY/TRIAL/SEED.")] = None,
     storage: Annotated[Path, typer.Option(envvar="LAGSWEEP_STORAGE", help="Storage folder of that run.")] = Path(
@@ -57,7 +59,10 @@ def preview(
     with ExitStack() as ending:
         painter = None if target is None else ending.enter_context(_painting(target))
         subjects, notes = _subjects(study, update or [], settings or [])
-        given = _costs(costs, costs_of, storage)
+        given, own_limit, note = _costs(costs, costs_of, storage)
+        notes += note
+        if own_limit is not None:  # those costs answer to the limit of their run, not to another study's
+            subjects = [replace(subject, cost_limit=own_limit) for subject in subjects]
         plant = {"half_at": half_at, "response": response, "noise": noise, "iterations": iterations}
         curves = _curves(subjects, given, cost_limit, plant | ({} if free_cost is None else {"free_cost": free_cost}))
         if painter is not None and target is not None:
@@ -98,14 +103,18 @@ def _subjects(study: Path | None, updates: list[str], settings: list[str]) -> "t
     return subjects, notes
 
 
-def _costs(costs: str | None, costs_of: str | None, storage: Path) -> list[float] | None:
+def _costs(
+    costs: str | None, costs_of: str | None, storage: Path
+) -> tuple[list[float] | None, float | None, list[str]]:
+    """The costs that were given, the limit of the run that they are of, and notes."""
     from sweeps.previewing.inputs import read_costs, run_costs
 
     if costs is not None and costs_of is not None:
         raise SpecError("`--costs` and `--costs-of` exclude each other.", code="usage")
     if costs_of is not None:
-        return run_costs(storage, costs_of)
-    return None if costs is None else read_costs(costs)
+        run = run_costs(storage, costs_of)
+        return run.costs, run.limit, [] if run.name is None else [f"of the costs of {costs_of} the first: {run.name}"]
+    return (None if costs is None else read_costs(costs)), None, []
 
 
 def _painting(path: Path) -> "AbstractContextManager[Painter]":

@@ -4,6 +4,7 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from algorithms.parameters import NetworkMultiplier, Parameters
 from sweeps.errors import NotFoundError, SpecError, suggest
@@ -11,7 +12,8 @@ from sweeps.previewing.curves import checked_parameters
 from sweeps.spec import Arm, StudySpec
 from sweeps.spec.search import AdaptiveProfile, OptunaSearch
 from sweeps.spec.space import known_points, num_trials
-from sweeps.tracking.spool import read_rows
+from sweeps.tracking.events import StudyStarted, TrialStarted
+from sweeps.tracking.spool import read_events, read_rows
 
 MOST_CURVES = 8  # of one arm: more lines than this are no picture
 
@@ -92,7 +94,7 @@ def read_costs(text: str) -> list[float]:
     path = Path(text)
     if path.suffix or path.is_file():
         try:
-            with path.open(newline="", encoding="utf-8") as stream:
+            with path.open(newline="", encoding="utf-8-sig") as stream:
                 return _column([row for row in csv.reader(stream) if row], text)
         except FileNotFoundError:
             if _numbers(text.split(",")) is None:  # `60.5` has a suffix too
@@ -104,7 +106,21 @@ def read_costs(text: str) -> list[float]:
     return numbers
 
 
-def run_costs(storage: Path, run: str) -> list[float]:
+class RunCosts(NamedTuple):
+    """Costs of a run.
+
+    Attributes:
+        costs: The mean cost of each iteration in which an episode finished.
+        limit: The run's own limit of that cost.
+        name: Which cost it is, where the run has several; else None.
+    """
+
+    costs: list[float]
+    limit: float
+    name: str | None
+
+
+def run_costs(storage: Path, run: str) -> RunCosts:
     """Reads the costs of a run of a study in a storage folder.
 
     Args:
@@ -112,7 +128,7 @@ def run_costs(storage: Path, run: str) -> list[float]:
         run: `STUDY/TRIAL/SEED`, such as `demo/3/0`.
 
     Returns:
-        The mean cost of each iteration in which an episode finished; with several costs of the first by name.
+        Its first cost, in the order of the study's limits, with the limit.
 
     Raises:
         SpecError: If `run` is not of that form.
@@ -130,10 +146,25 @@ def run_costs(storage: Path, run: str) -> list[float]:
         raise NotFoundError(f"no study {study!r} in {storage}.", help=suggest(study, known))
     rows = sorted(read_rows(spool), key=lambda row: row.iteration)
     metrics = [row.metrics for row in rows if (row.trial, row.seed) == (trial, seed)]
-    names = sorted({key for row in metrics for key in row if key == "train/cost" or key.startswith("train/cost/")})
-    if not names:
-        raise NotFoundError(f"study {study!r} has no costs of trial {trial}, seed {seed}.", help="lagsweep trials")
-    return [row[names[0]] for row in metrics if names[0] in row]
+    limits = _run_limits(spool, trial)
+    for name, limit in limits.items():
+        for key in ("train/cost", f"train/cost/{name}"):
+            costs = [row[key] for row in metrics if key in row]
+            if costs:
+                return RunCosts(costs, limit, name if len(limits) > 1 else None)
+    raise NotFoundError(f"study {study!r} has no costs of trial {trial}, seed {seed}.", help="lagsweep trials")
+
+
+def _run_limits(spool: Path, number: int) -> dict[str, float]:
+    """A trial's own cost limits, as its driver wrote study and trial; none where it never began."""
+    spec: StudySpec | None = None
+    limits: dict[str, float] = {}
+    for event in read_events(spool):
+        if isinstance(event, StudyStarted):
+            spec = StudySpec.from_text(event.spec_yaml)
+        elif isinstance(event, TrialStarted) and event.trial.number == number and spec is not None:
+            limits = dict(spec.resolve(event.trial.arm, event.trial.params).cost_limits)
+    return limits
 
 
 def _points(name: str, arm: Arm, notes: list[str]) -> list[dict[str, object]]:

@@ -13,6 +13,9 @@ from typer.testing import CliRunner, Result
 
 from sweeps.cli.preview import FIGURE, register
 from sweeps.errors import SpecError
+from sweeps.records import ResultRow, State, Trial
+from sweeps.tracking.events import RowAdded, StudyStarted, TrialStarted
+from sweeps.tracking.spool import Spool
 
 
 @pytest.fixture
@@ -118,3 +121,23 @@ def test_it_starts_neither_ray_nor_mlflow():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_costs_of_a_run_come_with_its_limit_unless_another_is_given(app: typer.Typer, tmp_path: Path):
+    spec_yaml = (
+        "name: demo\ntask: Circle1\ncost_limit: 40\nenv_steps: 2_000_000\nseeds: 1\n"
+        "arms:\n  ga: {lagrangian: {update: ga}}\n"
+    )
+    spool = Spool(tmp_path / "studies" / "demo" / "spool.jsonl")
+    spool.append(
+        [
+            StudyStarted(time=0.0, study="demo", spec_yaml=spec_yaml, tags={}),
+            TrialStarted(time=0.0, trial=Trial(0, "0", "ga", {}, State.RUNNING)),
+            RowAdded(row=ResultRow(0, 0, 1, 100, 0.0, 1, {"train/cost": 60.0})),
+        ]
+    )
+    spool.close()
+    asked = ("--update", "ga", "--costs-of", "demo/0/0", "--storage", str(tmp_path), "--output", "csv")
+    for more, limit in ((), "40.0"), (("--cost-limit", "12"), "12.0"):
+        rows = list(csv.DictReader(io.StringIO(run(app, *asked, *more).stdout)))
+        assert [(row["cost"], row["cost_limit"]) for row in rows] == [("60.0", limit)]

@@ -6,9 +6,9 @@ import pytest
 
 from sweeps.errors import NotFoundError, SpecError
 from sweeps.previewing.inputs import parse_update, read_costs, run_costs, study_subjects
-from sweeps.records import ResultRow
+from sweeps.records import ResultRow, State, Trial
 from sweeps.spec import StudySpec
-from sweeps.tracking.events import RowAdded
+from sweeps.tracking.events import RowAdded, StudyStarted, TrialStarted
 from sweeps.tracking.spool import Spool
 
 
@@ -35,6 +35,8 @@ def test_costs_are_read_from_text():
         "60\n55\n",
         "any name\n60\n55\n",
         "a,train/cost\nx,60\ny,55",
+        "\ufeff60\n55\n",
+        "\ufeffcost,λ\n60,0\n55,1\n",
     ],
 )
 def test_costs_are_read_from_a_file(tmp_path: Path, text: str):
@@ -92,7 +94,7 @@ def test_a_studys_updates_are_the_points_of_its_grids_each_once(tmp_path: Path):
     assert notes == ["fixed: 8 of 25 points of its grid", "tuned: its search will choose; this is what it starts from"]
 
 
-def store(storage: Path) -> None:
+def store(storage: Path, params: dict[str, float] | None = None) -> None:
     def row(trial: int, seed: int, iteration: int, metrics: dict[str, float]) -> RowAdded:
         return RowAdded(row=ResultRow(trial, seed, iteration, iteration * 100, 0.0, 1, metrics))
 
@@ -101,6 +103,8 @@ def store(storage: Path) -> None:
     spool = Spool(folder / "spool.jsonl")
     spool.append(
         [
+            StudyStarted(time=0.0, study="demo", spec_yaml=STUDY, tags={}),
+            TrialStarted(time=0.0, trial=Trial(3, "3", "limits", params or {}, State.RUNNING)),
             row(3, 0, 2, {"train/cost": 55.0}),
             row(3, 0, 1, {"train/cost": 60.0}),
             row(3, 1, 1, {"train/cost": 7.0}),
@@ -113,7 +117,29 @@ def store(storage: Path) -> None:
 
 def test_the_costs_of_a_run_come_in_order_without_iterations_that_had_none(tmp_path: Path):
     store(tmp_path)
-    assert run_costs(tmp_path, "demo/3/0") == [60.0, 55.0, 48.0]
+    assert run_costs(tmp_path, "demo/3/0") == ([60.0, 55.0, 48.0], 30.0, None)
+
+
+def test_a_run_has_its_own_limit_where_the_limit_was_searched(tmp_path: Path):
+    store(tmp_path, {"cost_limit": 10})
+    assert run_costs(tmp_path, "demo/3/0").limit == 10.0
+
+
+def test_of_several_costs_the_limit_is_that_of_the_cost_that_is_read(tmp_path: Path):
+    # By name hazards would come first, by the study's limits vases_contact does.
+    text = "name: demo\ntask: Goal1\ncost_limit: {vases_contact: 5, hazards: 10}\nenv_steps: 2_000_000\nseeds: 1\n"
+    spec_yaml = f"{text}arms:\n  ga: {{lagrangian: {{update: ga}}}}\n"
+    spool = Spool(tmp_path / "studies" / "demo" / "spool.jsonl")
+    metrics = {"train/cost/hazards": 50.0, "train/cost/vases_contact": 7.0}
+    spool.append(
+        [
+            StudyStarted(time=0.0, study="demo", spec_yaml=spec_yaml, tags={}),
+            TrialStarted(time=0.0, trial=Trial(0, "0", "ga", {}, State.RUNNING)),
+            RowAdded(row=ResultRow(0, 0, 1, 100, 0.0, 1, metrics)),
+        ]
+    )
+    spool.close()
+    assert run_costs(tmp_path, "demo/0/0") == ([7.0], 5.0, "vases_contact")
 
 
 @pytest.mark.parametrize(
