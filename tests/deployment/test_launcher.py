@@ -74,3 +74,9 @@ def test_nodes_are_in_a_security_group_of_the_users_own():
 def test_gpu_nodes_give_their_container_the_gpus():
     types = read("aws")["available_node_types"]
     assert types["gpu-spot"]["docker"]["worker_run_options"] == ["--gpus all"]
+
+
+def test_secrets_of_this_tree_stay_here_and_idle_machines_are_let_go():
+    config = read("local")
+    assert {".env", "docker/secrets"} <= set(config["rsync_exclude"])
+    assert prepare_config(config)["available_node_types"]["local.cluster.node"]["min_workers"] == 0
