@@ -261,7 +261,8 @@ def _none_kept(found: Evaluation, key: Candidate, limits: Mapping[str, float], n
         f"`the 95 % upper bound of the mean cost is within the limit` must hold, but no policy of {number} keeps it; "
         f"nearest: trial {key[0]}, seed {key[1]} with {bounds}.",
         code="no-feasible-policy",
-        help="evaluate more episodes, train at a smaller limit than the deployment's, or require_feasible=False",
+        help="evaluate more episodes, train at a smaller limit than the deployment's, or take the nearest: "
+        "--allow-infeasible (require_feasible=False)",
     )
 
 

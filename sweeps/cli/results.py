@@ -80,6 +80,9 @@ def policy(
         float | None, typer.Option(min=0.0, help="Limit of the deployment; default: that of training.")
     ] = None,
     explore: Annotated[bool, typer.Option(help="Judge policies with exploration noise.")] = False,
+    allow_infeasible: Annotated[
+        bool, typer.Option("--allow-infeasible", help="Where no policy surely keeps the limits, take the nearest.")
+    ] = False,
     export: Annotated[Path | None, typer.Option(help="Write it: a folder, or a TorchScript file ….pt.")] = None,
     render: Annotated[Path | None, typer.Option(help="Record an episode as a video ….mp4.")] = None,
     register: Annotated[bool, typer.Option("--register", help="Make it the study's champion in MLflow.")] = False,
@@ -88,7 +91,9 @@ def policy(
     """Choose the policy to deploy by held-out episodes; export, render or register it. Needs no Ray."""
     study = load(name, storage)
     limits = None if cost_limit is None else dict.fromkeys(study.spec.cost_limits, cost_limit)
-    chosen = study.best_policy(episodes=episodes, cost_limits=limits, explore=explore)
+    chosen = study.best_policy(
+        episodes=episodes, cost_limits=limits, explore=explore, require_feasible=not allow_infeasible
+    )
     choice = chosen.choice
     assert choice is not None
     files = [chosen.export(export)] if export else []

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from algorithms.fit import coupled_names
+from algorithms.fit import coupled_names, find_cap_misfit
 from environments.tasks import Task
 from sweeps.errors import SpecError
 from sweeps.spec.frozen import FrozenDict
@@ -12,6 +12,7 @@ from sweeps.spec.run import AlgorithmParameters, Arm, RunSpec
 from sweeps.spec.search import AdaptiveProfile, Choices, GridSearch, OptunaSearch, Range, Search
 
 _ABSENT = object()  # a conditional name that is not searched
+_CAPPED = ("init", "multiplier_max")  # what `find_cap_misfit` compares
 
 
 def complete_search(
@@ -34,12 +35,15 @@ def complete_search(
     """
     if isinstance(arm.search, GridSearch):
         axes = {name: _axis(arm, name, values, task, parameters) for name, values in _given_axes(arm.search).items()}
+        _check_cap(arm, axes, ())
         _check_combinations(axes, (), searched_together(arm.search, parameters), resolve)
         return GridSearch.model_validate({"kind": "grid", **axes})
     if isinstance(arm.search, AdaptiveProfile):
         return _adaptive(arm, arm.search, resolve)
     assert isinstance(arm.search, OptunaSearch)
     space = {name: _dimension(arm, name, where, parameters) for name, where in arm.search.space.items()}
+    ends = {n: _probes(space[n], ends_suffice=True) for n in _CAPPED if n in space and not space[n].when}
+    _check_cap(arm, ends, ("space",))
     compared = coupled_names(type(parameters))[1]
     together = searched_together(arm.search, parameters)
     probes: dict[str, Sequence[Any]] = {
@@ -153,6 +157,15 @@ def _probes(where: Range | Choices, *, ends_suffice: bool) -> Sequence[Any]:
     if ends_suffice:  # only compared with <=, so the ends speak for all
         return (where.low, where.high)
     return range(int(where.low), int(where.high) + 1, int(where.step or 1))
+
+
+def _check_cap(arm: Arm, values: Mapping[str, Sequence[Any]], path: tuple[str, ...]) -> None:
+    names = [name for name in _CAPPED if name in values]
+    for combination in itertools.product(*(values[name] for name in names)):
+        point = dict(zip(names, combination, strict=True))
+        misfit = find_cap_misfit(arm.lagrangian.model_copy(update=point)) if point else None
+        if misfit is not None:
+            raise SpecError(misfit.rule, code="out-of-range", path=(*path, names[0]), help=misfit.help)
 
 
 def _check_combinations(

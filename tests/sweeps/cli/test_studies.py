@@ -187,6 +187,13 @@ def test_the_policy_to_deploy_is_shown_and_exported(tmp_path: Path):
     assert data["seed"] == 1  # it goes around the ring, through cells that cost; seed 0 stays where nothing does
     strict = lagsweep(*command[:-1], "0", "--output", "json")
     assert json.loads(strict.stdout)["seed"] == 0
+    tensors["layer0.bias"][:] = 1.0  # both go around the ring
+    save_policy(study.folder / "policies" / "trial-0001-0", told, tensors)
+    refused = lagsweep(*command[:-1], "0")
+    assert refused.exit_code == 7
+    assert "--allow-infeasible" in refused.stderr
+    allowed = lagsweep(*command[:-1], "0", "--allow-infeasible", "--output", "json")
+    assert not json.loads(allowed.stdout)["feasible"]
 
 
 def test_all_data_are_exported_with_their_dictionary(tmp_path: Path):

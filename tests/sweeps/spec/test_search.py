@@ -145,3 +145,12 @@ def test_an_adaptive_profile_needs_a_single_constraint():
             task="analytic/bandit",
             cost_limit={"even": 3.0, "odd": 2.0},
         )
+
+
+def test_a_searched_multiplier_may_not_start_above_its_cap():
+    space = {"init": {"low": 0.0, "high": 2.0}, "multiplier_max": {"low": 1.0, "high": 4.0}}
+    with pytest.raises(ValueError, match=r"`init <= multiplier_max` must hold, but got 2\.0 and 1\.0"):
+        spec_of(optuna(space=space))
+    with pytest.raises(ValueError, match=r"`init <= multiplier_max` must hold, but got 2\.0 and 1\.0"):
+        spec_of({"kind": "grid", "init": [0.0, 2.0], "multiplier_max": [1.0, 4.0]})
+    spec_of(optuna(space=space | {"init": {"low": 0.0, "high": 1.0}}))
