@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -95,14 +95,33 @@ def mlflow_runs(study: Study) -> list[tuple[str, ...]]:
     return sorted((run.info.run_name or "", run.info.status) for run in runs)
 
 
+def mlflow_contents(study: Study) -> list[tuple[Any, ...]]:
+    """Parameters and curves of the study's runs, without what depends on when something was measured."""
+    client = MlflowClient(f"sqlite:///{study.storage / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name(study.name)
+    assert experiment is not None
+    return sorted(
+        (run.info.run_name or "", sorted(run.data.params.items()), _curves(client, run.info.run_id, run.data.metrics))
+        for run in client.search_runs([experiment.experiment_id])
+    )
+
+
+def _curves(client: MlflowClient, run: str, keys: Iterable[str]) -> list[tuple[str, list[tuple[int, float]]]]:
+    compared = sorted(key for key in keys if not key.startswith(("time/", "system/")))
+    return [
+        (key, sorted((point.step, point.value) for point in client.get_metric_history(run, key))) for key in compared
+    ]
+
+
 def assert_same(study: Study, undisturbed: Study) -> None:
-    """Same trials, same rows, one run in MLflow for each, nothing running, nothing twice."""
+    """Same trials, same rows, one run in MLflow for each with the same curves, nothing running, nothing twice."""
     trials: list[Any] = study.trials
     assert trials == undisturbed.trials
     assert {trial.state for trial in trials} == {State.COMPLETE}
     assert results(study) == results(undisturbed)
     assert len(results(study)) == NUM_TRIALS * 2 * ITERATIONS
     assert mlflow_runs(study) == mlflow_runs(undisturbed)
+    assert mlflow_contents(study) == mlflow_contents(undisturbed)
     assert {status for _, status in mlflow_runs(study)} == {"FINISHED"}
     assert len(mlflow_runs(study)) == 1 + NUM_TRIALS + NUM_TRIALS * 2  # the study, its trials, their seeds
     assert {state for _, state, _ in study._ledger.executions(1)} <= {State.COMPLETE, State.FAIL}
