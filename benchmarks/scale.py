@@ -141,8 +141,9 @@ def simulate(num_trials: int, concurrent: int, num_seeds: int, iterations: int) 
             Console(quiet=True),
             counts=study.status().counts,
             env_steps=spec.env_steps,
-            num_seeds=num_seeds,
             env_steps_done=0,
+            env_steps_total=study.env_steps_total,
+            planned={},
         )
         with study._driving() as driving:
             writer: Any = Timed(driving, layers["ledger"])
