@@ -140,7 +140,7 @@ def _tanh(x: Any) -> Any:
     raise NotImplementedError("exists in compiled code only")
 
 
-@overload(_tanh, jit_options={"fastmath": {"contract"}})
+@overload(_tanh, inline="always", jit_options={"fastmath": {"contract"}})
 def _typed_tanh(x: Any) -> Any:
     def exact(x: Any) -> Any:  # the C library's, one at a time: for tests
         return math.tanh(x)
@@ -160,7 +160,11 @@ def _compiled(function: Any) -> Any:
     return njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})(function)
 
 
-@_compiled
+def _inlined(function: Any) -> Any:
+    return njit(inline="always", nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})(function)
+
+
+@_inlined
 def multiply(a: Any, transpose_a: bool, b: Any, transpose_b: bool, out: Any, space: Space) -> None:
     """Out = op(a) · op(b), all C-contiguous. Read column by column it is outᵀ = op(b)ᵀ · op(a)ᵀ: they swap places."""
     sizes, scale = space.sizes, space.scale
@@ -175,14 +179,14 @@ def multiply(a: Any, transpose_a: bool, b: Any, transpose_b: bool, out: Any, spa
     )
 
 
-@_compiled
+@_inlined
 def layer(row: Any, start: int, inputs: int, outputs: int) -> Any:
     """The weight `[inputs, outputs]` and the bias `[outputs]` that begin at an entry of a row, as views."""
     middle = start + inputs * outputs
     return row[start:middle].reshape(inputs, outputs), row[middle : middle + outputs]
 
 
-@_compiled
+@_inlined
 def _activate(values: Any, bias: Any) -> None:
     """Values = tanh(values + bias)."""
     for i in range(values.shape[0]):
@@ -190,14 +194,14 @@ def _activate(values: Any, bias: Any) -> None:
             values[i, j] = _tanh(values[i, j] + bias[j])
 
 
-@_compiled
+@_inlined
 def _add_bias(values: Any, bias: Any) -> None:
     for i in range(values.shape[0]):
         for j in range(values.shape[1]):
             values[i, j] += bias[j]
 
 
-@_compiled
+@_inlined
 def _sum_rows(values: Any, out: Any) -> None:
     out[:] = values[0]
     for i in range(1, values.shape[0]):
@@ -205,7 +209,7 @@ def _sum_rows(values: Any, out: Any) -> None:
             out[j] += values[i, j]
 
 
-@_compiled
+@_inlined
 def _through_tanh(deltas: Any, activated: Any) -> None:
     """Deltas · tanh', where `activated` is what tanh gave."""
     one = deltas.dtype.type(1.0)
@@ -214,7 +218,7 @@ def _through_tanh(deltas: Any, activated: Any) -> None:
             deltas[i, j] *= one - activated[i, j] * activated[i, j]
 
 
-@_compiled
+@_inlined
 def _forward(row: Any, space: Space) -> None:
     """From `activations[0]` to the outputs."""
     activations = space.activations
@@ -230,7 +234,7 @@ def _forward(row: Any, space: Space) -> None:
         start += (entering.shape[1] + 1) * leaving.shape[1]
 
 
-@_compiled
+@_inlined
 def _backward(row: Any, space: Space) -> None:
     """From the deltas of the outputs to `gradient`."""
     activations, deltas, gradient = space.activations, space.deltas, space.gradient
@@ -248,7 +252,7 @@ def _backward(row: Any, space: Space) -> None:
         end = start
 
 
-@_compiled
+@_inlined
 def _policy_deltas(log_std: Any, rows: Rows, chosen: Any, space: Space, constants: Constants) -> None:
     """The derivative of −mean min(ρ A, clip(ρ) A) − c_e · entropy by the means and by log σ, `std[2]`."""
     outputs, deltas, std = space.activations[-1], space.deltas[-1], space.std
@@ -272,7 +276,7 @@ def _policy_deltas(log_std: Any, rows: Rows, chosen: Any, space: Space, constant
             deltas[i, j] *= std[1, j] * by_log_prob
 
 
-@_compiled
+@_inlined
 def _critic_deltas(targets: Any, chosen: Any, space: Space) -> None:
     """The derivative of mean (v − target)² by v; a critic uses the first output only, the others' stay 0."""
     outputs, deltas = space.activations[-1], space.deltas[-1]
@@ -283,7 +287,7 @@ def _critic_deltas(targets: Any, chosen: Any, space: Space) -> None:
         deltas[i, 0] = (outputs[i, 0] - targets[chosen[i]]) * real(2.0 / len(chosen))
 
 
-@_compiled
+@_inlined
 def _clip(row: Any, decay: float, largest: float, space: Space) -> None:
     """Completes `gradient` by log σ's and by the derivative of decay · Σ p², and shortens it to `largest`."""
     gradient, num_actions = space.gradient, space.std.shape[1]
@@ -299,7 +303,7 @@ def _clip(row: Any, decay: float, largest: float, space: Space) -> None:
             gradient[j] *= factor
 
 
-@_compiled
+@_inlined
 def _adam(state: State, network: int, step: int, lr: float, gradient: Any) -> None:
     """Adam's step number `step`, 1, 2, …, in the order of operations of torch's."""
     row, first, second = state.parameters[network], state.first[network], state.second[network]
@@ -312,14 +316,14 @@ def _adam(state: State, network: int, step: int, lr: float, gradient: Any) -> No
         row[j] -= size * first[j] / (math.sqrt(second[j]) / root + epsilon)
 
 
-@_compiled
+@_inlined
 def _gather(observations: Any, chosen: Any, space: Space) -> None:
     inputs = space.activations[0]
     for i in range(len(chosen)):
         inputs[i] = observations[chosen[i]]
 
 
-@_compiled
+@_inlined
 def _gradient(rows: Rows, chosen: Any, network: int, state: State, constants: Constants, space: Space) -> None:
     """Fills `gradient` with that of one network's loss for the rows in `activations[0]`."""
     row = state.parameters[network]
