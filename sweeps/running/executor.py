@@ -1,5 +1,6 @@
 """Runs the executions of a study on Ray Tune, on this machine or on the cluster at an address."""
 
+import importlib
 import logging
 import signal
 import threading
@@ -22,6 +23,7 @@ from sweeps.running.scratch import scratch_folder
 from sweeps.running.searcher import ExecutionSearcher
 from sweeps.running.stopping import StopWhenAsked
 from sweeps.spec import StudySpec
+from sweeps.tracking.quiet import importing, prepare_environment
 
 _TUNE_ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no CSV, JSON and TensorBoard files
@@ -121,6 +123,9 @@ def run_executions(
 
 def _run_tune(searcher: ExecutionSearcher, recorder: Recorder, resources: Resources, folder: str) -> None:
     logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)  # the recorder names failed trials, in one line each
+    prepare_environment()
+    with importing:  # Tune would, to count its users' callbacks, while the tracking thread imports MLflow too
+        importlib.import_module("ray.air.integrations.mlflow")
     try:
         tune.run(
             ExecutionTrainable,

@@ -17,6 +17,9 @@ _ENVIRONMENT = {
 _CHATTERBOXES = ("mlflow", "alembic", "sqlalchemy")
 _quiet_threads: set[int] = set()
 
+importing = threading.Lock()
+"""Held while MLflow is imported: its modules import each other in circles; of two threads at once each gets half."""
+
 
 def prepare_environment() -> None:
     """Sets what MLflow reads from the environment, unless the user has; comes before it is imported."""

@@ -23,7 +23,7 @@ from sweeps.records import ResultRow
 from sweeps.tracking.batches import plan_requests
 from sweeps.tracking.curves import Curves
 from sweeps.tracking.events import Event, RowAdded, StudyStarted
-from sweeps.tracking.quiet import prepare_environment, quiet_mlflow
+from sweeps.tracking.quiet import importing, prepare_environment, quiet_mlflow
 from sweeps.tracking.shipped import SavedOffset
 from sweeps.tracking.spool import SPOOL_NAME, Line, SpoolError, SpoolReader, read_id
 from sweeps.tracking.store import without_credentials
@@ -205,7 +205,8 @@ class Shipper:
 
     def _attempt(self) -> None:
         prepare_environment()
-        from sweeps.tracking import trouble  # MLflow takes seconds the first time, in this thread
+        with importing:  # takes seconds the first time, in this thread
+            from sweeps.tracking import trouble
 
         try:
             with quiet_mlflow():
@@ -219,7 +220,8 @@ class Shipper:
             self._succeeded()
 
     def _connect(self) -> "MlflowRuns":
-        from sweeps.tracking.mlflow_runs import MlflowRuns
+        with importing:
+            from sweeps.tracking.mlflow_runs import MlflowRuns
 
         runs = MlflowRuns(self._uri, self._artifact_root, self.folder, self._history, self._rows)
         for event in self._past:
