@@ -23,7 +23,7 @@ from sweeps.cli.options import (
     load,
 )
 from sweeps.cli.output import Document, DocumentOption, EnvPathOption, Output, OutputOption, show_json
-from sweeps.cli.remote import answer, end_jobs
+from sweeps.cli.remote import answer, connect
 from sweeps.cli.studies import finish
 from sweeps.errors import ExitCode, SpecError, SweepError
 from sweeps.running.checkpoints import Cadence
@@ -166,12 +166,12 @@ def stop(
         result = answer(address, arguments, lambda: _stop(name, storage, timeout), timeout_s=None)
     except SweepError as error:
         # A job that waits for a node has not told the ledger of its study yet.
-        if address is None or error.code != "no-study" or not end_jobs(address, name, had_driver=False):
+        if address is None or error.code != "no-study" or not connect(address).end_jobs(name, had_driver=False):
             raise
         had_job, result = True, {"name": name, "driver": None, "ended": True}
     driver, ended = result["driver"], result["ended"]
     if address is not None and ended and not had_job:
-        had_job = end_jobs(address, name, had_driver=driver is not None)
+        had_job = connect(address).end_jobs(name, had_driver=driver is not None)
     if output == "json":
         show_json(result)
     elif driver is None:

@@ -3,11 +3,14 @@
 import os
 import time
 from collections.abc import Callable, Generator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from sweeps.errors import SweepError, UnreachableError
+
+if TYPE_CHECKING:
+    from sweeps.cluster.client import SweepClient
 
 _ANSWER_S = 300.0
 
@@ -15,6 +18,17 @@ _ANSWER_S = 300.0
 def reaches_ledger() -> bool:
     """Whether this machine may know the cluster's ledger: a database server, not a file of its own."""
     return bool(os.environ.get("LAGSWEEP_LEDGER"))
+
+
+def connect(address: str) -> "SweepClient":
+    """The cluster at an address; one that asks nobody for a token will do, since nothing is submitted to it.
+
+    Args:
+        address: URL of the cluster's dashboard.
+    """
+    from sweeps.cluster.client import SweepClient
+
+    return SweepClient(address, allow_open=True)
 
 
 def answer(
@@ -38,30 +52,12 @@ def answer(
             return local()
         except UnreachableError as error:
             typer.echo(f"asking the cluster: {error.message}", err=True)
-    from sweeps.cluster.client import SweepClient
-
-    return SweepClient(address, allow_open=True).ask(arguments, timeout_s=timeout_s)
-
-
-def end_jobs(address: str, study: str, *, had_driver: bool) -> bool:
-    """Ends what is left of a stopped study's job; whether there was something."""
-    from sweeps.cluster.client import SweepClient
-
-    return SweepClient(address, allow_open=True).end_jobs(study, had_driver=had_driver)
-
-
-def has_job(address: str, study: str) -> bool:
-    """Whether a job of a study runs or waits on the cluster."""
-    from sweeps.cluster.client import SweepClient
-
-    return SweepClient(address, allow_open=True).has_job(study)
+    return connect(address).ask(arguments, timeout_s=timeout_s)
 
 
 def show_logs(address: str, study: str, *, follow: bool) -> None:
     """Prints what a study's job has written, or writes until it ends; Ctrl-C leaves it running."""
-    from sweeps.cluster.client import SweepClient
-
-    client = SweepClient(address, allow_open=True)
+    client = connect(address)
     if not follow:
         typer.echo(client.logs(study), nl=False)
         return
@@ -75,9 +71,8 @@ def show_logs(address: str, study: str, *, follow: bool) -> None:
 def looks(address: str, study: str, interval_s: float) -> Generator[dict[str, Any]]:
     """What `lagsweep watch` sees on the cluster, look by look, until the study ends or no job of it is left."""
     from sweeps.cluster.answers import read_lines
-    from sweeps.cluster.client import SweepClient
 
-    client = SweepClient(address, allow_open=True)
+    client = connect(address)
     words = ["watch", study, "--interval", str(interval_s)]
     try:
         while True:

@@ -1,5 +1,6 @@
 """`lagsweep watch`: a running study, live, from any terminal that reaches its ledger."""
 
+import contextlib
 import json
 import sys
 import time
@@ -12,7 +13,7 @@ import typer
 
 from sweeps.cli.options import ClusterOption, NameArgument, StorageOption, load
 from sweeps.cli.output import Document, DocumentOption, format_interval
-from sweeps.cli.remote import has_job, looks, reaches_ledger
+from sweeps.cli.remote import connect, looks, reaches_ledger
 from sweeps.errors import NotFoundError
 from sweeps.records import State, Trial
 
@@ -66,13 +67,17 @@ def watch(
 
 def _load(name: str, storage: Path | None, address: str | None, interval_s: float) -> "Study":
     """The study of this name, once the ledger has it: a submitted one may wait for a node."""
-    while True:
-        try:
-            return load(name, storage)
-        except NotFoundError:
-            if address is None or not has_job(address, name):
-                raise
+    try:
+        return load(name, storage)
+    except NotFoundError:
+        if address is None:
+            raise
+    client = connect(address)
+    while client.has_job(name):
         time.sleep(interval_s)
+        with contextlib.suppress(NotFoundError):
+            return load(name, storage)
+    return load(name, storage)
 
 
 def render(view: "View") -> "RenderableType":
