@@ -1,5 +1,6 @@
 """What a cluster is, seen from one of its own processes: versions, places and a study, for a client elsewhere."""
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -23,7 +24,10 @@ def probe(study: str | None, storage: str | Path | None = None) -> dict[str, Any
         study's specification, or None where there is no such study.
     """
     folder = storage_folder(storage)
-    row = open_ledger(folder).study(study) if study is not None and has_ledger(folder) else None
+    row = None
+    if study is not None and has_ledger(folder):
+        with contextlib.closing(open_ledger(folder)) as ledger:
+            row = ledger.study(study)
     url = os.environ.get("LAGSWEEP_LEDGER") or "sqlite:///"
     return {
         "versions": own_versions(),

@@ -15,6 +15,19 @@ def own_versions() -> dict[str, str]:
     return {"ray": ray.__version__, "python": python, "lagsweep": importlib.metadata.version("lagsweep")}
 
 
+def list_differences(there: Mapping[str, str]) -> list[str]:
+    """Names what differs from the versions here.
+
+    Args:
+        there: Name → version, some of `own_versions`.
+
+    Returns:
+        A phrase for each version that differs.
+    """
+    here = own_versions()
+    return [f"{name} {here[name]} here and {version} there" for name, version in there.items() if version != here[name]]
+
+
 def check_versions(there: Mapping[str, str], address: str) -> None:
     """Compares versions of a cluster with those here.
 
@@ -25,11 +38,7 @@ def check_versions(there: Mapping[str, str], address: str) -> None:
     Raises:
         SweepError: If one differs; names all that do.
     """
-    here = own_versions()
-    different = [
-        f"{name} {here[name]} here and {version} there" for name, version in there.items() if version != here[name]
-    ]
-    if different:
+    if different := list_differences(there):
         raise SweepError(
             f"`client and cluster have the same versions` must hold, but {address} has other ones: "
             f"{', '.join(different)}.",

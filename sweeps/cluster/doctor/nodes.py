@@ -15,7 +15,7 @@ from sweeps.cluster.doctor.clocks import check_clock
 from sweeps.cluster.doctor.finding import Finding, failure, ok, warning
 from sweeps.cluster.doctor.machine import LEAST_SHARED, SHARED_MEMORY, query_gpus
 from sweeps.cluster.doctor.places import LEAST_DISK
-from sweeps.cluster.versions import own_versions
+from sweeps.cluster.versions import list_differences, own_versions
 from sweeps.errors import ExitCode
 
 _ANSWER_S = 120.0
@@ -80,11 +80,8 @@ def _inspect(marker: str, sockets: str) -> dict[str, Any]:
 
 
 def _compare_versions(name: str, there: dict[str, str]) -> list[Finding]:
-    different = [
-        f"{key} {there[key]} there, {version} here" for key, version in own_versions().items() if there[key] != version
-    ]
-    if different:
-        return [failure("versions", f"{name}: {'; '.join(different)}.", "start every node from the same image")]
+    if different := list_differences(there):
+        return [failure("versions", f"{name}: {', '.join(different)}.", "start every node from the same image")]
     return []
 
 

@@ -14,7 +14,7 @@ from sweeps.cluster.doctor.clocks import check_http_date
 from sweeps.cluster.doctor.finding import Finding, failure, of_error, ok, warning
 from sweeps.cluster.jobs import TIMEOUT_S, Jobs
 from sweeps.cluster.token import DEFAULT_PATH, read_token
-from sweeps.cluster.versions import own_versions
+from sweeps.cluster.versions import list_differences
 from sweeps.errors import ExitCode, SweepError, UnreachableError
 from sweeps.tracking.store import find_store, without_credentials
 
@@ -54,7 +54,7 @@ def check_head(address: str) -> list[Finding]:
         date, asked, answered = None, 0.0, 0.0  # `Jobs` says it better
     try:
         jobs = Jobs(address)
-        there, here = jobs.version(), own_versions()["ray"]
+        different = list_differences({"ray": jobs.version()})
         is_open = jobs.is_open()
     except SweepError as error:
         return [of_error("ray", error)]
@@ -63,9 +63,9 @@ def check_head(address: str) -> list[Finding]:
         found.append(_open(address))
     else:
         found.append(ok("ray", f"{address} accepts our token and refuses those without one"))
-    if there != here:
+    if different:
         help = "install here what the cluster's image has, or rebuild the image"
-        found.append(failure("ray", f"Ray {there} there, {here} here.", help))
+        found.append(failure("ray", f"{address} has another version: {different[0]}.", help))
     if urlsplit(address).scheme == "http" and not is_loopback(urlsplit(address).hostname or ""):
         help = "use https (an ingress with TLS), or a tunnel: `ssh -L 8265:localhost:8265 head`"
         found.append(warning("ray", f"{address} carries the token in clear text", help))
