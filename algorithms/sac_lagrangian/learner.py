@@ -210,6 +210,8 @@ class SACLagrangianLearner(TorchLearner):
         metrics = {key: total / number for key, (total, number) in self._sums.items()}
         names = list(self._settings.cost_limits)
         per_cost = self._penalty.metrics()
+        if (paid := per_cost.get("multiplier/effective", per_cost.get("multiplier/value"))) is not None:
+            per_cost["multiplier/shadow_price"] = paid.cpu() * self._scale.cost_scale
         if self._parameters.scale_invariance != "off":
             per_cost["multiplier/cost_scale"] = self._scale.cost_scale
         for key, term in per_cost.items():

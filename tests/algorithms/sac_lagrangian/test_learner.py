@@ -42,7 +42,8 @@ def test_nothing_moves_before_learning_starts_and_everything_afterwards() -> Non
     before = trial.matrices()
     trial.iterate()
     assert all(torch.equal(old, new) for old, new in zip(before, trial.matrices(), strict=True))
-    assert set(trial.learner.seed_metrics) == {f"multiplier/{name}" for name in ("value", "error", "p", "i", "d")}
+    names = ("value", "shadow_price", "error", "p", "i", "d")
+    assert set(trial.learner.seed_metrics) == {f"multiplier/{name}" for name in names}
     assert (trial.metrics("multiplier/value") == np.float32(0.001)).all()
     trial.iterate()
     for old, new in zip(before, trial.matrices(), strict=True):
@@ -112,6 +113,22 @@ def test_continued_from_a_checkpoint_it_trains_on_bit_for_bit(tmp_path: Path, ch
         np.testing.assert_equal(straight.learner.seed_metrics, resumed.learner.seed_metrics)
     for mine, its in zip(straight.matrices(), resumed.matrices(), strict=True):
         assert torch.equal(mine, its)
+
+
+@pytest.mark.parametrize(
+    ("lagrangian", "paid"),
+    [
+        ({"update": "ga", "init": 0.5}, "multiplier/value"),
+        ({"update": "network", "init": 0.5, "state_limit": 0.0}, "multiplier/effective"),
+    ],
+    ids=["scalar", "network"],
+)
+def test_the_shadow_price_is_what_the_policy_pays(lagrangian: dict[str, Any], paid: str) -> None:
+    trial = Trial(make_config(scale_invariance="minibatch").lagrangian(**lagrangian))
+    trial.iterate()
+    scale = trial.metrics("multiplier/cost_scale")
+    assert (np.abs(scale - 1.0) > 0.01).all()
+    np.testing.assert_allclose(trial.metrics("multiplier/shadow_price"), scale * trial.metrics(paid), rtol=1e-6)
 
 
 def test_a_checkpoint_of_other_seeds_is_refused() -> None:
