@@ -1,13 +1,14 @@
 """Hyperparameters of a study: a named preset of the study's algorithm and what differs from it."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from algorithms.parameters import PPOParameters, SACParameters
 
 PresetName = Literal["paper", "desk", "smoke"]
+SACPresetName = Literal["paper", "desk", "smoke", "fac"]
 
 # What a preset changes of the defaults of `PPOParameters`, which are those of the paper (Table A.1).
 PPO_PRESETS: dict[PresetName, dict[str, Any]] = {
@@ -16,7 +17,7 @@ PPO_PRESETS: dict[PresetName, dict[str, Any]] = {
     "smoke": {"steps_per_iteration": 1_000, "num_envs": 2, "num_epochs": 2},  # seconds: does it run at all?
 }
 # The same of `SACParameters`, which are OmniSafe's for the Point navigation tasks.
-SAC_PRESETS: dict[PresetName, dict[str, Any]] = {
+SAC_PRESETS: dict[SACPresetName, dict[str, Any]] = {
     "paper": {},
     "desk": {  # a quarter of an update per env step, of small networks with large steps: minutes for 40 000 env steps
         "num_envs": 4,
@@ -43,6 +44,16 @@ SAC_PRESETS: dict[PresetName, dict[str, Any]] = {
         "hidden_sizes": (32, 32),
         "multiplier_cadence": "iteration",
     },
+    "fac": {  # the published code of Ma et al. 2021, but for its decaying step sizes and its ELU
+        "learning_starts": 3_000,
+        "buffer_size": 500_000,
+        "actor_lr": 3e-5,
+        "critic_lr": 8e-5,
+        "alpha_lr": 8e-5,
+        "auto_alpha": True,
+        "alpha": 1.0,
+        "grad_clip": 10.0,
+    },
 }
 
 
@@ -66,8 +77,9 @@ class PPOHyperparameters(PPOParameters):
 class SACHyperparameters(SACParameters):
     """SAC's hyperparameters: those of the preset, each of which may be given another value."""
 
-    preset: PresetName = Field(
-        default="paper", description="paper: OmniSafe's SACLag on Point tasks; desk: learns sooner; smoke: does it run"
+    preset: SACPresetName = Field(
+        default="paper",
+        description="paper: OmniSafe's SACLag on Point tasks; desk: learns sooner; smoke: does it run; fac: as Ma 2021",
     )
 
     @model_validator(mode="before")
@@ -101,11 +113,11 @@ def _algorithm_of(data: Any) -> str:
     return "sac_lagrangian" if isinstance(data, SACParameters) else "ppo_lagrangian"
 
 
-def _filled(data: Any, presets: Mapping[PresetName, Mapping[str, Any]]) -> Any:
+def _filled(data: Any, presets: Mapping[Any, Mapping[str, Any]]) -> Any:
     if not isinstance(data, dict):
         return data
     name = data.get("preset", "paper")
-    return {**presets[name], **data} if name in get_args(PresetName) else data
+    return {**presets[name], **data} if name in list(presets) else data
 
 
 HYPERPARAMETERS: dict[str, type[PPOHyperparameters] | type[SACHyperparameters]] = {

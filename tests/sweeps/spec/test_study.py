@@ -68,6 +68,15 @@ def test_the_preset_paper_is_table_a1_and_others_differ_only_where_stated():
         assert study(hyperparameters={"preset": name}).hyperparameters.to_parameters() == expected
 
 
+def test_the_preset_fac_is_that_of_its_published_code():
+    """`train_scripts/train_script4fsac.py`: replay_starts, *_lr_schedule[0], gradient_clip_norm, max_buffer_size."""
+    sac = study(algorithm="sac_lagrangian", hyperparameters={"preset": "fac"}).hyperparameters.to_parameters()
+    assert isinstance(sac, SACParameters)
+    assert (sac.learning_starts, sac.buffer_size, sac.batch_size, sac.policy_delay) == (3_000, 500_000, 256, 2)
+    assert (sac.actor_lr, sac.critic_lr, sac.alpha_lr, sac.tau) == (3e-5, 8e-5, 8e-5, 0.005)
+    assert (sac.auto_alpha, sac.alpha, sac.grad_clip, sac.hidden_sizes) == (True, 1.0, 10.0, (256, 256))
+
+
 def test_a_given_hyperparameter_wins_over_the_preset():
     ppo = study(hyperparameters={"preset": "desk", "num_epochs": 3}).hyperparameters.to_parameters()
     assert isinstance(ppo, PPOParameters)
