@@ -77,13 +77,14 @@ def looks(address: str, study: str, interval_s: float) -> Generator[dict[str, An
     try:
         while True:
             last: dict[str, Any] = {}
+            has_job = client.has_job(study)  # asked first: what a job does until its end is seen in one more look
             try:
                 for last in read_lines(client.stream(words)):
                     yield last
             except SweepError as error:
-                if error.code != "no-study" or not client.has_job(study):
+                if error.code != "no-study" or not has_job:
                     raise
-            if last.get("finished") or not client.has_job(study):
+            if last.get("finished") or not has_job:
                 return
             time.sleep(interval_s)  # its job waits for a node, or starts its driver
     except KeyboardInterrupt:

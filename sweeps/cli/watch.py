@@ -53,12 +53,16 @@ def watch(
     watcher = Watcher(_load(name, storage, address, interval))
     try:
         if output == "json" or not sys.stdout.isatty():
-            while _print(view := watcher.look(), output):
+            _print(view := watcher.look(), output)
+            while _goes_on(view, address):
                 time.sleep(interval)
+                _print(view := watcher.look(), output)
         else:
             with Live(console=Console(), auto_refresh=False) as live:
-                while _show(live, view := watcher.look()):
+                live.update(render(view := watcher.look()), refresh=True)
+                while _goes_on(view, address):
                     time.sleep(interval)
+                    live.update(render(view := watcher.look()), refresh=True)
     except KeyboardInterrupt:
         return
     if output == "table":
@@ -112,25 +116,20 @@ def render(view: "View") -> "RenderableType":
     return Group(*lines)
 
 
-def _show(live: object, view: "View") -> bool:
-    from rich.live import Live
-
-    assert isinstance(live, Live)
-    live.update(render(view), refresh=True)
-    return _goes_on(view)
-
-
-def _print(view: "View", output: Document) -> bool:
+def _print(view: "View", output: Document) -> None:
     if output == "json":
         typer.echo(json.dumps(view.to_dict()))
     else:
         typer.echo(_line(view.to_dict()))
     sys.stdout.flush()
-    return _goes_on(view)
 
 
-def _goes_on(view: "View") -> bool:
-    return view.status.holder is not None
+def _goes_on(view: "View", address: str | None) -> bool:
+    """Whether a driver runs the study, or a job of the cluster is about to start one."""
+    status = view.status
+    if status.holder is not None:
+        return True
+    return address is not None and not status.is_finished and connect(address).has_job(status.name)
 
 
 def _ending(view: "View") -> str:

@@ -5,6 +5,7 @@ and is ended by its id.
 """
 
 import contextlib
+import json
 import os
 import secrets
 import socket
@@ -72,10 +73,11 @@ class RayCluster:
             else:
                 return
 
-    def add_node(self, cpus: int = 1) -> None:
+    def add_node(self, cpus: int = 1, **resources: float) -> None:
         """Starts a worker node, again where this machine was too slow for it."""
+        offer = ["--num-cpus", str(cpus), "--resources", json.dumps(resources)]
         for last in (False,) * (_STARTS - 1) + (True,):
-            node = self._run("--address", f"127.0.0.1:{self._port}", "--num-cpus", str(cpus))
+            node = self._run("--address", f"127.0.0.1:{self._port}", *offer)
             deadline = time.monotonic() + _START_S
             while node.poll() is None and _STARTED not in self.log(node) and time.monotonic() < deadline:
                 time.sleep(0.5)
@@ -125,9 +127,7 @@ class RayCluster:
         self.address = f"http://127.0.0.1:{dashboard}"
         ports = ["--port", str(self._port), "--dashboard-port", str(dashboard), "--ray-client-server-port", str(client)]
         head = ["--head", *ports, "--dashboard-host", "127.0.0.1"]
-        self._nodes.append(
-            self._run(*head, "--num-cpus", "0", "--resources", '{"head": 1}', "--temp-dir", str(self._folder))
-        )
+        self._nodes.append(self._run(*head, "--num-cpus", "0", "--resources", '{"head": 1}'))
         deadline = time.monotonic() + _START_S
         while not self._answers():
             if time.monotonic() > deadline or self._nodes[0].poll() is not None:
@@ -142,10 +142,14 @@ class RayCluster:
             return False
 
     def _run(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Starts a node with a folder of its own, as each has on its own machine: there its shipped code lies."""
+        number = len(self._logs)
+        temporary = self._folder / str(number)
+        temporary.mkdir()
         ray = [str(Path(sys.executable).parent / "ray"), "start", "--block", "--disable-usage-stats"]
         ray += ["--dashboard-agent-listen-port", str(_free_port())]  # nodes of one machine need one each
-        command = [*ray, "--object-store-memory", _STORE_BYTES, *arguments]
-        path = self._folder / f"start-{len(self._logs)}.log"
+        command = [*ray, "--temp-dir", str(temporary), "--object-store-memory", _STORE_BYTES, *arguments]
+        path = self._folder / f"start-{number}.log"
         with path.open("wb") as log:
             node = subprocess.Popen(command, stdout=log, stderr=log, env=self._variables, start_new_session=True)
         self._logs[node.pid] = path

@@ -37,6 +37,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # of Ray's and MLflow's clients, which only ask here
 ]
 
+ROOT = Path(__file__).parents[2]
 ITERATIONS = 300
 LONG = StudySpec.model_validate(
     {**SPEC.model_dump(), "name": "long", "cost_limit": 100.0, "env_steps": 200 * ITERATIONS}
@@ -85,12 +86,19 @@ def client(site: Site) -> SweepClient:
     return SweepClient(site.cluster.address)
 
 
-def lagsweep(site: Site, *words: str, ledger: bool = False) -> subprocess.CompletedProcess[str]:
-    """The command, on a machine that reaches the cluster's dashboard and perhaps its ledger."""
+def lagsweep(site: Site, *words: str, ledger: bool = False, tree: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """The command, on a machine that reaches the cluster's dashboard and perhaps its ledger, run in some folder."""
+    command = begin(site, *words, ledger=ledger, tree=tree)
+    output, errors = command.communicate()
+    return subprocess.CompletedProcess(command.args, command.returncode, output, errors)
+
+
+def begin(site: Site, *words: str, ledger: bool = False, tree: Path = ROOT) -> subprocess.Popen[str]:
+    """As `lagsweep`, without waiting for its end."""
     variables = {name: value for name, value in os.environ.items() if ledger or name != "LAGSWEEP_LEDGER"}
     variables |= {"PYTHONPATH": os.pathsep.join(sys.path), "LAGSWEEP_STORAGE": str(site.storage / "elsewhere")}
     command = [sys.executable, "-m", "sweeps.cli", *words, "--address", site.cluster.address]
-    return subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    return subprocess.Popen(command, cwd=tree, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def wait_until(reached: Callable[[], Any], what: str, seconds: float = 300.0) -> None:
@@ -237,6 +245,39 @@ def test_the_same_study_is_submitted_once_looked_at_from_afar_and_stopped(
     # It went on to its end: every running trial left a checkpoint, and the log says how to go on.
     assert causes(study) == {"interrupted"}
     assert "lagsweep resume endless" in lagsweep(site, "logs", "endless").stdout
+
+
+def test_shipped_code_waits_for_a_node_is_watched_meanwhile_and_then_runs(
+    site: Site, client: SweepClient, tmp_path: Path
+) -> None:
+    tree = tmp_path / "tree"
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(tree)], check=True)
+    for module in ("cluster/restarts.py", "running/execution.py"):  # of the driver's job, and of every trial
+        with (tree / "sweeps" / module).open("a") as source:
+            source.write(f"\n\n__import__('pathlib').Path({str(tmp_path / Path(module).stem)!r}).touch()\n")
+    (tree / "token.pem").write_text("a secret that stays here")
+    study = tree / "shipped.yaml"
+    study.write_text(StudySpec.model_validate({**SPEC.model_dump(), "name": "shipped"}).to_yaml())
+    reserve = ["--entrypoint-num-cpus", "0", "--entrypoint-resources", '{"reserve": 0.01}']
+    submitted = lagsweep(site, "submit", str(study), "--ship-code", "--no-wait", *reserve, tree=tree)
+    assert submitted.returncode == 0, submitted.stderr
+    assert "left out: token.pem" in submitted.stderr
+    # One watcher asks the ledger, which does not know the study yet, the other one jobs of the cluster.
+    watchers = [begin(site, "watch", "shipped", "--output", "json", ledger=reached) for reached in (False, True)]
+    time.sleep(15.0)
+    assert [watcher.poll() for watcher in watchers] == [None, None]
+    assert client.job("shipped").status == "PENDING"
+
+    site.cluster.add_node(cpus=0, reserve=1.0)
+    for watcher in watchers:
+        looks, errors = watcher.communicate(timeout=300)
+        assert watcher.returncode == 0, errors
+        assert json.loads(looks.splitlines()[-1])["finished"], looks + client.logs("shipped")
+    job = client.jobs.wait("shipped-1", 60)
+    assert job is not None
+    assert job.status == "SUCCEEDED"
+    assert (tmp_path / "restarts").exists()
+    assert (tmp_path / "execution").exists()
 
 
 def test_a_cluster_answers_nobody_without_its_token(
