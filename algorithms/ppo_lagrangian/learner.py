@@ -178,7 +178,7 @@ class PPOLagrangianLearner(TorchLearner):
         names = list(self._settings.cost_limits)
         per_cost = {
             "loss/cost_value": critics[:, 1:],
-            "multiplier/shadow_price": self._multipliers.value * batch.reward_std.unsqueeze(1).cpu(),
+            "multiplier/shadow_price": self._objective.shadow_price(self._multipliers.value, batch.reward_std),
         }
         if self._parameters.scale_invariance != "off":
             per_cost["multiplier/cost_scale"] = self._objective.scale.cost_scale

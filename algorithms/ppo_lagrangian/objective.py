@@ -72,6 +72,29 @@ class Objective:
             return difference_advantages(reward, costs, multiplier)
         return penalized_advantages(reward, costs, multiplier, cost_scale=self.scale.cost_scale.to(multiplier))
 
+    def shadow_price(self, multiplier: Tensor, reward_std: Tensor) -> Tensor:
+        """The reward that the policy gives for a unit of cost, which is comparable across tasks.
+
+            mixed:             λ β σ(A_r), since A_r is divided by σ(A_r)
+            difference:        λ σ(A_r) / (1 − Σ λ), infinite from Σ λ = 1 on: the reward counts no more
+            penalized_reward:  λ, which stands in the reward itself
+
+        Source: our derivation.
+
+        Args:
+            multiplier: `[S, m]` float32; λ.
+            reward_std: `[S]` float32; σ(A_r).
+
+        Returns:
+            `[S, m]` float32; reward per unit of cost.
+        """
+        if self._parameters.objective == "penalized_reward":
+            return multiplier
+        price = multiplier * reward_std.to(multiplier).unsqueeze(1)
+        if self._parameters.objective == "difference":
+            return price / (1.0 - multiplier.sum(1, keepdim=True)).clamp(min=0.0)
+        return price * self.scale.cost_scale.to(multiplier)
+
     def get_state(self) -> tuple[Any, ...]:
         """Everything needed to continue exactly, as NumPy arrays with an entry a seed."""
         return tuple(field.numpy().copy() for field in self.scale)

@@ -47,6 +47,21 @@ def test_each_objective_mixes_by_its_formula(signals: Tensor) -> None:
         torch.testing.assert_close(Objective(parameters, 3, 1).mix(signals, MULTIPLIER), mixed)
 
 
+def test_the_shadow_price_is_in_reward_per_cost() -> None:
+    reward_std = torch.tensor([3.0, 4.0, 5.0])
+    expected = {
+        "mixed": [0.5 * 3.0, 1.0 * 4.0, 2.0 * 5.0],
+        "difference": [0.5 * 3.0 / (1.0 - 0.5), float("inf"), float("inf")],  # from λ = 1 on rewards do not count
+        "penalized_reward": [0.5, 1.0, 2.0],
+    }
+    for name, prices in expected.items():
+        objective = Objective(PPOParameters(objective=name), 3, 1)  # pyright: ignore[reportArgumentType]
+        assert objective.shadow_price(MULTIPLIER, reward_std).squeeze(1).tolist() == prices
+    scaled = Objective(PPOParameters(scale_invariance="iteration"), 3, 1)
+    scaled.scale = scaled.scale._replace(cost_scale=torch.tensor([[2.0], [3.0], [4.0]]))
+    assert scaled.shadow_price(MULTIPLIER, reward_std).squeeze(1).tolist() == [3.0, 12.0, 40.0]
+
+
 def test_norms_are_those_of_each_signals_own_gradient(
     networks: StackedActorCritic, rows: Minibatch, signals: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
