@@ -1,12 +1,14 @@
 """The rows of unfinished trials in the driver's memory: what a trial's summary is computed from."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from sweeps.analysis.multipliers import measure_movement
 from sweeps.analysis.objectives import measure_seed
 from sweeps.analysis.summary import SeedSummary, summarize_seed, window_rows
 from sweeps.records import ResultRow, Trial
+from sweeps.spec import RunSpec
 from sweeps.tracking.events import RowAdded, TrialFinished, TrialStarted
 from sweeps.tracking.spool import read_events
 
@@ -44,9 +46,10 @@ class History:
                 costs.setdefault(name, []).extend(values)
         return [value for row in rows for value in row.episode_returns], costs
 
-    def measure(self, trial: int, seed: int, limits: Mapping[str, float]) -> dict[str, float]:
-        """The objectives of a seed run over all its iterations."""
-        return measure_seed(self._rows[trial][seed].values(), limits)
+    def measure(self, trial: int, seed: int, run: RunSpec) -> dict[str, float]:
+        """The objectives of a seed run over all its iterations, and how its multipliers moved."""
+        rows = self._rows[trial][seed].values()
+        return measure_seed(rows, run.cost_limits) | measure_movement(rows, run)
 
     def drop(self, trial: int) -> None:
         """Forgets a trial."""

@@ -57,7 +57,8 @@ class SeedRun:
         failure: First line of what went wrong, or why it was stopped; None otherwise.
         cohort: 0 for the seeds that the study began with, 1, 2, … for those that `extend` added: seeds of one cohort
             train together and share their checkpoints.
-        measures: Objectives of the whole run by name, once it is finished (`sweeps.analysis.objectives`).
+        measures: Measures of the whole run by name, once it is finished: objectives (`sweeps.analysis.objectives`) and
+            how multipliers moved (`multiplier/at_zero`, …; `sweeps.analysis.multipliers`).
         rungs: Where it stood at each rung it has passed, where the study stops trials (`sweeps.running.rungs`): the
             rung's share of the budget as text → `return` and each cost by name.
     """

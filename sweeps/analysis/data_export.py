@@ -36,6 +36,7 @@ _COLUMNS = {
         "return": ("mean over the episodes that finish in the last 5 % of iterations", "reward per episode"),
         "cost/<cost>": ("the same of a cost", "cost per episode"),
         "multiplier/<cost>": ("last multiplier", "PPO: σ(A_r) per cost unit; SAC: reward per cost unit"),
+        "measure/<name>": ("measure of the whole run: an objective, or how λ moved (docs/metrics.md)", "by name"),
         "failure": ("cause of FAIL, one line", "–"),
     },
     "rows": {
@@ -145,6 +146,7 @@ def _seeds(trial: Trial) -> list[dict[str, Any]]:
         | {"iterations": run.iterations, "return": run.mean_return}
         | _named("cost", run.mean_cost)
         | _named("multiplier", run.multiplier)
+        | _named("measure", run.measures)
         | {"failure": run.failure}
         for run in trial.seed_runs
     ]

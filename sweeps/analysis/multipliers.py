@@ -1,6 +1,7 @@
 """How the multipliers of a study moved: saturation, oscillation and lag of each seed, and why a limit was not held."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,9 +9,12 @@ import numpy as np
 from algorithms.functional.diagnostics import damping_ratio, dominant_period, phase_lag, saturation, total_variation
 from algorithms.functional.findings import SHORTEST, Finding, findings
 from algorithms.parameters import FixedMultiplier
-from sweeps.analysis.summary import named_metrics
+from sweeps.analysis.summary import SINGLE_COST, named_metrics
 from sweeps.records import ResultRow, Trial
 from sweeps.spec import RunSpec, StudySpec
+
+MEASURES = ("at_zero", "at_cap", "total_variation", "dominant_period", "damping_ratio", "phase_lag")
+"""The measures of a movement, each a number."""
 
 
 @dataclass(frozen=True)
@@ -59,15 +63,34 @@ def movements(spec: StudySpec, trials: Sequence[Trial], rows: Sequence[ResultRow
     found: list[Movement] = []
     for trial in trials:
         run = spec.resolve(trial.arm, trial.params)
-        if isinstance(run.lagrangian, FixedMultiplier):
-            continue
         for seed_run in trial.seed_runs:
-            mine = sorted(by_seed.get((trial.number, seed_run.seed), []), key=lambda row: row.iteration)
-            found += _of_seed(trial.number, seed_run.seed, mine, run)
+            found += _of_seed(by_seed.get((trial.number, seed_run.seed), []), run)
     return found
 
 
-def _of_seed(trial: int, seed: int, rows: Sequence[ResultRow], run: RunSpec) -> Iterator[Movement]:
+def measure_movement(rows: Iterable[ResultRow], run: RunSpec) -> dict[str, float]:
+    """The same measures of one seed run as metrics, for its record.
+
+    Args:
+        rows: Rows of one seed of one trial, each iteration once, in any order.
+        run: Its configuration.
+
+    Returns:
+        `multiplier/at_zero`, …: key → value, with `/<cost>` where costs have names; those that the series shows, none
+        of a multiplier that is fixed.
+    """
+    return {
+        f"multiplier/{name}" + ("" if list(run.cost_limits) == [SINGLE_COST] else f"/{movement.cost}"): value
+        for movement in _of_seed(rows, run)
+        for name in MEASURES
+        if not math.isnan(value := getattr(movement, name))
+    }
+
+
+def _of_seed(rows: Iterable[ResultRow], run: RunSpec) -> Iterator[Movement]:
+    if isinstance(run.lagrangian, FixedMultiplier):
+        return
+    rows = sorted(rows, key=lambda row: row.iteration)
     cap: float | None = run.lagrangian.model_dump().get("multiplier_max")
     iterations = -(-run.env_steps // run.parameters.steps_per_iteration)
     for cost in run.cost_limits:
@@ -77,8 +100,8 @@ def _of_seed(trial: int, seed: int, rows: Sequence[ResultRow], run: RunSpec) -> 
         values, costs, errors = np.array(series).T
         at_zero, at_cap = saturation(values, cap)
         yield Movement(
-            trial=trial,
-            seed=seed,
+            trial=rows[0].trial,
+            seed=rows[0].seed,
             cost=cost,
             at_zero=at_zero,
             at_cap=at_cap,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.analysis.curves import Curve
-from sweeps.analysis.multipliers import Movement
+from sweeps.analysis.multipliers import MEASURES, Movement
 from sweeps.analysis.profile import Level, Profile, ProfilePoint, Series
 from sweeps.records import Interval
 
@@ -74,10 +74,9 @@ def movement_rows(moved: Sequence[Movement]) -> list[dict[str, Any]]:
     Returns:
         One row a trial, seed and cost, with its measures (empty where undefined) and the codes of its findings.
     """
-    measures = ("at_zero", "at_cap", "total_variation", "dominant_period", "damping_ratio", "phase_lag")
     return [
         {"trial": movement.trial, "seed": movement.seed, "cost": movement.cost}
-        | {name: "" if math.isnan(value := getattr(movement, name)) else value for name in measures}
+        | {name: "" if math.isnan(value := getattr(movement, name)) else value for name in MEASURES}
         | {"findings": " ".join(finding.code for finding in movement.findings)}
         for movement in moved
     ]

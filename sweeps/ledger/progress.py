@@ -15,7 +15,7 @@ class SeedProgress:
         multiplier: Last multiplier of each cost, by name.
         mean_return: Mean return of the last 5 % of iterations, or None where it is not known yet.
         mean_cost: The same of each cost, by name.
-        measures: Objectives over the whole run, once it has ended.
+        measures: Measures of the whole run, once it has ended (`SeedRun.measures`).
     """
 
     seed: int

@@ -76,7 +76,7 @@ seed_runs = Table(
     Column("mean_cost", JSON(none_as_null=True)),  # cost name -> mean
     Column("multiplier", JSON(none_as_null=True)),  # cost name -> last multiplier
     Column("failure", Text),
-    Column("measures", JSON(none_as_null=True)),  # objective -> value over the whole run
+    Column("measures", JSON(none_as_null=True)),  # name -> value over the whole run
     Column("rungs", JSON(none_as_null=True)),  # rung -> return and costs there
     Column("cohort", Integer, nullable=False, server_default="0"),  # seeds of one cohort train together
     ForeignKeyConstraint(["study", "trial"], ["trials.study", "trials.number"]),

@@ -24,7 +24,7 @@ from sweeps.running.packs import PACK_FAILED
 from sweeps.running.progress import Progress
 from sweeps.running.rungs import Rungs
 from sweeps.running.stopping import Stop
-from sweeps.spec import StudySpec
+from sweeps.spec import RunSpec, StudySpec
 from sweeps.tracking import Tracker
 
 logger = logging.getLogger(__name__)
@@ -248,9 +248,7 @@ class Recorder(Callback):
 
     def _leave_out(self, job: Job, reasons: Mapping[int, str]) -> None:
         execution = job.execution
-        self._writer.stop_seeds(
-            execution, self._measured(execution, self._summaries(execution), job.run.cost_limits), reasons
-        )
+        self._writer.stop_seeds(execution, self._measured(execution, self._summaries(execution), job.run), reasons)
         self._progress.trial_stopped(execution.trial, "goes on without some seeds")
         for seed, reason in reasons.items():
             self.say(f"trial {execution.trial}, seed {seed} stopped: {reason}")
@@ -265,23 +263,21 @@ class Recorder(Callback):
             steps = job.run.env_steps
             self._writer.fail(execution, f"no episode of seed {silent[0]} ended within {steps} env steps")
         elif any(not run.state.is_finished for run in record.seed_runs if run.seed not in execution.seeds):
-            done = self._measured(execution, summaries, job.run.cost_limits)
+            done = self._measured(execution, summaries, job.run)
             self._writer.complete_seeds(execution, done)
             self._progress.trial_paused(execution.trial)
             return
         else:
             limits = job.run.cost_limits
-            done = self._measured(execution, summaries, limits)
+            done = self._measured(execution, summaries, job.run)
             results = results_of(list(summaries.values()), limits, self._spec.aggregate, self._spec.cost_bound)
             self._writer.complete(execution, done, **results, pruned=pruned)
         self._close_trial(execution)
 
-    def _measured(
-        self, execution: Execution, summaries: Mapping[int, SeedSummary], limits: Mapping[str, float]
-    ) -> list[SeedProgress]:
-        """Final state of an execution's seeds, with the objectives of their whole runs."""
+    def _measured(self, execution: Execution, summaries: Mapping[int, SeedSummary], run: RunSpec) -> list[SeedProgress]:
+        """Final state of an execution's seeds, with the measures of their whole runs."""
         return [
-            dataclasses.replace(progress, measures=self._history.measure(execution.trial, progress.seed, limits))
+            dataclasses.replace(progress, measures=self._history.measure(execution.trial, progress.seed, run))
             for progress in progress_of({seed: summaries[seed] for seed in execution.seeds})
         ]
 

@@ -11,7 +11,10 @@ MAX_POINTS = 2000
 """Points of one curve, at most."""
 
 MAX_KEYS = 40
-"""Curves of one run, at most."""
+"""Metric keys of one run, at most."""
+
+MAX_FINAL_KEYS = 10
+"""Those of them that a seed's run has beside its curves."""
 
 _FIRST_KEYS = ("train/", "eval/", "multiplier/value", "multiplier/error", "loss/kl", "time/env_steps_per_s")
 
@@ -67,7 +70,7 @@ class Curves:
 
 
 def drawn_keys(keys: Iterable[str]) -> list[str]:
-    """Chooses the metrics that become curves where there are more than `MAX_KEYS`.
+    """Chooses the metrics that become curves where a run has no room for all of them.
 
     Args:
         keys: Metric keys of a row.
@@ -80,6 +83,7 @@ def drawn_keys(keys: Iterable[str]) -> list[str]:
         ['train/return', 'loss/0']
     """
     ordered = list(keys)
-    if len(ordered) <= MAX_KEYS:
+    most = MAX_KEYS - MAX_FINAL_KEYS
+    if len(ordered) <= most:
         return ordered
-    return sorted(ordered, key=lambda key: not key.startswith(_FIRST_KEYS))[:MAX_KEYS]
+    return sorted(ordered, key=lambda key: not key.startswith(_FIRST_KEYS))[:most]

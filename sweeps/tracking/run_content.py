@@ -4,11 +4,12 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
 from sweeps.records import Interval, ResultRow, SeedRun, Trial
-from sweeps.tracking.curves import MAX_KEYS
+from sweeps.tracking.curves import MAX_FINAL_KEYS, MAX_KEYS
 from sweeps.tracking.events import StudyStarted
 
 TAG = "lagsweep."
@@ -173,16 +174,19 @@ def trial_metrics(trial: Trial, objectives: Mapping[str, Interval]) -> dict[str,
 
 
 def seed_metrics(seed_run: SeedRun) -> dict[str, float]:
-    """The last return and cost of a seed, under the keys that its trial uses.
+    """The last return and cost of a seed under the keys that its trial uses, and how its multipliers moved.
 
     Args:
         seed_run: A seed of a finished trial.
 
     Returns:
-        `final/return` and `final/cost[/<name>]`; empty before an episode ended.
+        `final/return` and `final/cost[/<name>]`, empty before an episode ended; `final/multiplier/<measure>[/<name>]`
+        while there are at most ten keys, beside which curves have room.
     """
     values = {} if seed_run.mean_return is None else {"final/return": seed_run.mean_return}
-    return finite(values | {_cost_key(name): value for name, value in (seed_run.mean_cost or {}).items()})
+    values |= {_cost_key(name): value for name, value in (seed_run.mean_cost or {}).items()}
+    moved = {f"final/{name}": value for name, value in (seed_run.measures or {}).items() if "/" in name}
+    return finite(values | dict(islice(moved.items(), max(0, MAX_FINAL_KEYS - len(values)))))
 
 
 def experiment_tags(study: StudyStarted, experiment: str, run: str) -> dict[str, str]:

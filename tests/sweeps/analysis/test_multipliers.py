@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from sweeps.analysis.multipliers import finding_lines, movements
+from sweeps.analysis.multipliers import finding_lines, measure_movement, movements
 from sweeps.analysis.tables import movement_rows
 from sweeps.records import ResultRow, SeedRun, State, Trial
 from sweeps.spec import StudySpec
@@ -80,3 +80,32 @@ def test_what_a_series_does_not_show_is_left_empty() -> None:
     (movement,) = movements(make_spec(), TRIALS, make_rows(np.full(ITERATIONS, 1.0), np.full(ITERATIONS, 25.0)))
     assert math.isnan(movement.damping_ratio)
     assert movement_rows([movement])[0]["damping_ratio"] == ""
+
+
+def test_a_seed_s_record_has_what_its_series_show_by_cost() -> None:
+    multiplier = np.linspace(0.0, 3.8, ITERATIONS)
+    rows = make_rows(multiplier, np.full(ITERATIONS, 60.0))
+    spec = make_spec(multiplier_max=1.0)
+    measured = measure_movement(rows[::-1], spec.resolve("ga", {}))
+    # A straight line has no swings, so neither period, damping nor lag.
+    assert measured == pytest.approx(
+        {"multiplier/at_zero": 1 / 20, "multiplier/at_cap": 15 / 20, "multiplier/total_variation": 3.8}
+    )
+    assert measure_movement(rows, spec.resolve("fixed", {})) == {}
+
+
+def test_costs_with_names_are_told_apart() -> None:
+    angle = 2.0 * np.pi * np.arange(40) / 8.0  # a period of eight iterations
+    rows = make_rows(1.0 + 0.5 * np.sin(angle), 25.0 + np.cos(angle))
+    named = [
+        ResultRow(1, 0, row.iteration, 0, 0.0, 1, {f"{key}/{name}": value for key, value in row.metrics.items()})
+        for row in rows
+        for name in ("hazards",)
+    ]
+    spec = make_spec().model_dump(mode="json", exclude_none=True) | {"cost_limit": {"hazards": 25.0, "gremlins": 1.0}}
+    spec |= {"task": "SafetyPointGoal1-v0"}
+    measured = measure_movement(named, StudySpec.model_validate(spec).resolve("ga", {}))
+    assert all(key.endswith("/hazards") for key in measured)
+    assert measured["multiplier/dominant_period/hazards"] == pytest.approx(8.0, rel=0.05)
+    # λ ∝ sin follows cost ∝ cos by a quarter of a period, as an integrator does.
+    assert measured["multiplier/phase_lag/hazards"] == pytest.approx(90.0, abs=5.0)

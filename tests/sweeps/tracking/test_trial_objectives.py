@@ -5,7 +5,7 @@ import pytest
 from sweeps.records import Interval, SeedRun, State, Trial
 from sweeps.spec import StudySpec
 from sweeps.spec.objectives import DIRECTIONS
-from sweeps.tracking.run_content import trial_metrics
+from sweeps.tracking.run_content import seed_metrics, trial_metrics
 from sweeps.tracking.trial_objectives import trial_objectives
 
 SPEC = StudySpec.model_validate(
@@ -62,3 +62,16 @@ def test_a_trial_takes_forty_keys_at_most(constraints, shown):
         0.5,
         1.5,
     )
+
+
+@pytest.mark.parametrize("constraints", [1, 3])
+def test_a_seed_shows_how_its_multipliers_moved_beside_its_curves(constraints):
+    costs = {f"cost_{index}": 20.0 for index in range(constraints)}
+    measures = ("at_zero", "at_cap", "total_variation", "dominant_period", "damping_ratio", "phase_lag")
+    moved = {f"multiplier/{name}/{cost}": 0.5 for cost in costs for name in measures}
+    run = SeedRun(0, State.COMPLETE, 300, 3, 10.0, costs, measures={"oscillation": 0.1, **moved})
+    shown = seed_metrics(run)
+    # One return, a cost a constraint, and six measures a constraint: 1 + 1 + 6 = 8, and ten of 1 + 3 + 18 = 22.
+    assert len(shown) == {1: 8, 3: 10}[constraints]
+    assert shown["final/multiplier/at_zero/cost_0"] == 0.5
+    assert not any("oscillation" in name for name in shown)  # the parent has the objectives
