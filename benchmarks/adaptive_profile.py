@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--env-steps", type=int, default=100_000)
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--trials", type=int, default=8, help="points of the adaptive profile")
-    parser.add_argument("--max-concurrent", type=int, default=None)
+    parser.add_argument("--max-concurrent", type=int, default=None, help="trials of the grid at once")
     parser.add_argument("--storage", type=Path, default=Path("lagsweep-runs"))
     options = parser.parse_args()
     grid = MULTIPLIER_GRIDS[options.task]
@@ -74,7 +74,8 @@ def main() -> None:
     measured: dict[str, Any] = {name: getattr(options, name) for name in settings}
     for name, search in searches.items():
         study = create_study(spec_of(name, search, options), options.storage, if_exists="load")
-        study.run(max_concurrent=options.max_concurrent)
+        # An adaptive profile places each point where all before it have shown it must lie: one at a time.
+        study.run(max_concurrent=1 if name == "adaptive" else options.max_concurrent)
         measured[name] = found(study, options.limit)
     measured["times_fewer_runs"] = round(measured["grid"]["runs"] / measured["adaptive"]["runs"], 2)
     print(write_result("adaptive_profile", measured))
