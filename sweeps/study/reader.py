@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sweeps.errors import NoFeasibleTrial
 from sweeps.ledger import Holder, Ledger, StudyRow, planned_env_steps
@@ -17,6 +17,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from sweeps.policy import Policy
+
+
+class ToCome(NamedTuple):
+    """How many trials of a study are yet to be suggested.
+
+    Attributes:
+        searched: By its searches, at most.
+        retests: As reruns of its best, at most.
+    """
+
+    searched: int
+    retests: int
 
 
 class StudyReader:
@@ -156,22 +168,18 @@ class StudyReader:
     @property
     def env_steps_total(self) -> int:
         """Env steps of the whole study: those of seeds that have ended, and the budgets of the others."""
-        searched, retests = self._to_come()
-        retest_seeds = 0 if self.spec.retest is None else self.spec.retest.seeds
-        seeds = searched * len(self.spec.seed_list) + retests * retest_seeds
-        known = planned_env_steps(self._ledger, self._row.id, self.spec.env_steps)
-        return known + seeds * self.spec.env_steps
+        return self._planned_steps(self._to_come())
 
     def status(self) -> Status:
         """How the study stands now."""
-        counts = self._counts()
+        to_come = self._to_come()
         best = self._best_trials()
         lost = self._ledger.lost_times(self._row.id)
         return Status(
             name=self.name,
-            counts=counts,
+            counts=self._counts(to_come),
             env_steps=self._ledger.env_steps(self._row.id),
-            env_steps_total=self.env_steps_total,
+            env_steps_total=self._planned_steps(to_come),
             holder=self.holder,
             best=best[0] if best else None,
             kills=len(lost),
@@ -190,16 +198,21 @@ class StudyReader:
     def _trial(self, number: int) -> Trial:
         return self._ledger.trials(self._row.id, number=number)[0]
 
-    def _counts(self) -> dict[State, int]:
+    def _counts(self, to_come: ToCome) -> dict[State, int]:
         """Trials by state; those that are yet to be suggested count as waiting."""
         counts = self._ledger.count_trials(self._row.id)
-        return counts | {State.WAITING: counts[State.WAITING] + sum(self._to_come())}
+        return counts | {State.WAITING: counts[State.WAITING] + sum(to_come)}
 
-    def _to_come(self) -> tuple[int, int]:
-        """How many trials are yet to be suggested: by searches, and as retests."""
+    def _planned_steps(self, to_come: ToCome) -> int:
+        retest_seeds = 0 if self.spec.retest is None else self.spec.retest.seeds
+        seeds = to_come.searched * len(self.spec.seed_list) + to_come.retests * retest_seeds
+        return planned_env_steps(self._ledger, self._row.id, self.spec.env_steps) + seeds * self.spec.env_steps
+
+    def _to_come(self) -> ToCome:
+        """How many trials are yet to be suggested."""
         if not suggests(self.spec):
-            return 0, 0
-        from sweeps.running.suggestions import num_to_retest, num_to_suggest  # Optuna: only where something searches
+            return ToCome(0, 0)
+        from sweeps.running.outstanding import counts_alone, num_to_retest, num_to_suggest  # SciPy: only for searches
 
-        trials = self.trials
-        return num_to_suggest(self.spec, trials), num_to_retest(self.spec, trials)
+        trials = self._ledger.trials(self._row.id, with_seeds=not counts_alone(self.spec))
+        return ToCome(num_to_suggest(self.spec, trials), num_to_retest(self.spec, trials))

@@ -75,7 +75,7 @@ class Study(StudyReader):
         with self._driving() as writer:
             if retries:
                 writer.requeue_failed()
-            counts = self._counts()
+            counts = self._counts(self._to_come())
             if counts[State.WAITING]:
                 drive(
                     self,

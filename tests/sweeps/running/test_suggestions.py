@@ -3,7 +3,8 @@
 from typing import Any
 
 from sweeps.records import Interval, SeedRun, State, Trial
-from sweeps.running.suggestions import next_suggestion, num_to_retest, num_to_suggest
+from sweeps.running.outstanding import num_to_retest, num_to_suggest
+from sweeps.running.suggestions import next_suggestion
 from sweeps.spec import StudySpec
 
 PROFILE = {
