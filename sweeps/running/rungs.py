@@ -8,7 +8,8 @@ last 5 % of iterations so far) go into the ledger, and it is compared with the t
   infeasible one shows nothing that could be kept. It is stopped if its interval lies below what must be reached: the
   return of the best 1/reduction of them (asha), or their median. From `late` on also below the interval of the best.
 
-Before `late` no cost stops a trial: that it pays for safety early, or learns it late, is no reason.
+Before `late` no cost stops a trial, for it may learn safety late; and of the feasible trials only those count that cost
+no more than it does: a return that is low beside lower costs may be what safety takes early, and may come back.
 
 Where the study says so, a seed is judged alone from `late` on, by the same rule, with intervals over its own episodes;
 its trial goes on with the others. It still counts in its trial, as it was when it stopped.
@@ -52,6 +53,10 @@ class Standing:
         """Whether every mean cost is within its limit."""
         return all(self.mean_cost[name].mean <= limit for name, limit in self.limits.items())
 
+    def costs_no_less(self, other: "Standing") -> bool:
+        """Whether no mean cost is below another trial's: then a lower return has bought no safety."""
+        return all(self.mean_cost[name].mean >= other.mean_cost[name].mean for name in self.limits)
+
 
 def reason_to_stop(stopping: Stopping, rung: float, own: Standing, others: Sequence[Standing]) -> str | None:
     """Decides about a trial on a rung.
@@ -70,10 +75,11 @@ def reason_to_stop(stopping: Stopping, rung: float, own: Standing, others: Seque
         cost = own.mean_cost[name]
         if cost.low > limit:
             return f"after {rung:.0%} of its budget {name} {_show(cost)} lies above the limit {limit:g}"
-    peers = [other.mean_return for other in others if other.feasible]
+    peers = [other.mean_return for other in others if other.feasible and (late or own.costs_no_less(other))]
     if len(peers) < stopping.min_trials:
         return None
     wanted, what = _wanted(stopping, [peer.mean for peer in peers])
+    what += "" if late else " that cost no more"
     best = max(peer.low for peer in peers)
     if late and best > wanted:
         wanted, what = best, "the interval of the best feasible trial"

@@ -49,11 +49,39 @@ def test_who_pays_for_safety_is_not_compared_with_those_who_do_not(stopping: Sto
     assert reason_to_stop(stopping, 0.2, standing(5.0, 10.0), reckless) is None
 
 
+@pytest.mark.parametrize("stopping", [ASHA, MEDIAN])
+def test_who_pays_for_safety_early_is_compared_late(stopping: Stopping):
+    peers = [standing(value, 20.0) for value in (80.0, 90.0, 99.0)]
+    assert reason_to_stop(stopping, 0.6, standing(5.0, 19.9), peers) is None
+    assert reason_to_stop(stopping, 0.6, standing(5.0, 20.0), peers) is not None  # for the same cost others earn more
+    assert reason_to_stop(stopping, 0.6, standing(5.0, 300.0), peers) is not None  # neither safe nor good
+    assert reason_to_stop(stopping, 0.7, standing(5.0, 19.9), peers) is not None
+
+
+def test_to_pay_for_one_of_several_constraints_is_to_pay_for_safety():
+    def of_two(mean_return: float, first: float, second: float) -> Standing:
+        costs = {name: Interval(cost, cost, cost, 3) for name, cost in (("first", first), ("second", second))}
+        return Standing(Interval(mean_return, mean_return, mean_return, 3), costs, dict.fromkeys(costs, 25.0))
+
+    peers = [of_two(90.0, 20.0, 20.0)] * 3
+    assert reason_to_stop(ASHA, 0.2, of_two(5.0, 30.0, 19.0), peers) is None
+    assert reason_to_stop(ASHA, 0.2, of_two(5.0, 30.0, 20.0), peers) is not None
+
+
+def test_few_trials_that_cost_no_more_stop_nobody_early():
+    peers = [standing(90.0, 20.0), standing(90.0, 20.0), standing(90.0, 21.0)]  # three are asked for
+    assert reason_to_stop(ASHA, 0.2, standing(5.0, 20.5), peers) is None
+    assert reason_to_stop(ASHA, 0.2, standing(5.0, 21.0), peers) is not None
+
+
 def test_asha_lets_the_best_third_of_the_feasible_pass():
     peers = [standing(value, 20.0) for value in (10.0, 20.0, 30.0, 40.0, 50.0, 60.0)]
     # The best 6 // 3 = 2 are 60 and 50: an interval up to 49.9 lies below 50, one up to 50 does not.
     reason = reason_to_stop(ASHA, 0.2, standing(48.9, 20.0), peers)
-    assert reason == "after 20% of its budget return 48.9 [47.9, 49.9] lies below 50, the best 2 of 6 feasible trials"
+    assert reason == (
+        "after 20% of its budget return 48.9 [47.9, 49.9] lies below 50, "
+        "the best 2 of 6 feasible trials that cost no more"
+    )
     assert reason_to_stop(ASHA, 0.2, standing(49.0, 20.0), peers) is None
 
 
