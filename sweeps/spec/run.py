@@ -12,6 +12,7 @@ from sweeps.errors import SpecError, suggest
 from sweeps.spec.errors import error_in_value
 from sweeps.spec.model import SpecModel
 from sweeps.spec.search import Search
+from sweeps.spec.single_arm import UPDATE
 
 CostLimit = Annotated[float, Field(ge=0.0, allow_inf_nan=False, description="undiscounted cost per episode")]
 Count = Annotated[StrictInt, Field(ge=1)]
@@ -72,10 +73,13 @@ class Arm(SpecModel):
         Args:
             parameters: Hyperparameters of the study's algorithm.
         """
-        return {*type(self.lagrangian).model_fields, *type(parameters).model_fields, COST_LIMIT} - {"update"}
+        return {*type(self.lagrangian).model_fields, *type(parameters).model_fields, COST_LIMIT} - {UPDATE}
 
     def not_searchable(self, name: str, parameters: AlgorithmParameters) -> SpecError:
         """The error for a name that a search of this arm cannot vary."""
+        if name == UPDATE:
+            message = "`update` is an axis only of a grid at the top level of a study, beside no `lagrangian`."
+            return SpecError(message, code="out-of-range", help="here give each update an arm of its own")
         message = f"update `{self.lagrangian.update}` has no `{name}` to search."
         return SpecError(message, code="unknown-key", help=suggest(name, self.searchable(parameters)))
 

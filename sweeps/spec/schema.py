@@ -4,6 +4,7 @@ from typing import Any
 
 from sweeps.spec.presets import HYPERPARAMETERS
 from sweeps.spec.scales import SCALES
+from sweeps.spec.single_arm import UPDATE, UPDATES
 from sweeps.spec.study import StudySpec
 
 
@@ -14,11 +15,18 @@ def study_schema() -> dict[str, Any]:
     `lagsweep validate` checks.
 
     Returns:
-        A JSON Schema (draft 2020-12) that accepts both forms: `arms`, or a single arm at the top level.
+        A JSON Schema (draft 2020-12) that accepts every form: `arms`, a single arm at the top level, a grid over
+        `update` there.
     """
     schema = StudySpec.model_json_schema()
     arm = schema["$defs"]["Arm"]["properties"]
     schema["properties"] |= {"lagrangian": arm["lagrangian"], "search": arm["search"]}
+    schema["$defs"]["GridSearch"]["properties"][UPDATE] = {
+        "type": "array",
+        "minItems": 1,
+        "items": {"anyOf": [{"enum": list(UPDATES)}, arm["lagrangian"]]},
+        "description": "updates by name or with hyperparameters; at the top level of a study without `lagrangian`",
+    }
     schema["required"] = [key for key in schema["required"] if key != "arms"]
     schema["properties"]["hyperparameters"] = True  # which they may be depends on the algorithm
     default = StudySpec.model_fields["algorithm"].default
@@ -36,6 +44,13 @@ def study_schema() -> dict[str, Any]:
     }
     schema["oneOf"] = [
         {"required": ["arms"], "properties": {"lagrangian": False, "search": False}},
-        {"required": ["lagrangian"], "properties": {"arms": False}},
+        {
+            "required": ["lagrangian"],
+            "properties": {"arms": False, "search": {"not": {"required": [UPDATE]}}},
+        },
+        {
+            "required": ["search"],
+            "properties": {"arms": False, "lagrangian": False, "search": {"required": [UPDATE]}},
+        },
     ]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

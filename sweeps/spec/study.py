@@ -27,6 +27,7 @@ from sweeps.spec.presets import HYPERPARAMETERS, Hyperparameters, of_algorithm
 from sweeps.spec.run import COST_LIMIT, AlgorithmName, Arm, CostLimit, Count, RunSpec
 from sweeps.spec.scales import scaled
 from sweeps.spec.search import OptunaSearch
+from sweeps.spec.single_arm import with_arms
 from sweeps.spec.stopping import check_stopping
 from sweeps.spec.yaml_file import YamlFile, parse_yaml, read_yaml
 
@@ -45,8 +46,9 @@ Seed = Annotated[StrictInt, Field(ge=0, lt=2**31)]
 class StudySpec(SpecModel):
     """A study: everything that decides its outcome, and nothing about where it runs.
 
-    With a single arm `lagrangian` and `search` may be given instead of `arms`; the arm then bears its update's name.
-    Whatever is left out is filled in, so that a written specification is complete.
+    With a single arm `lagrangian` and `search` may be given instead of `arms`; the arm then bears its update's name. A
+    grid over `update` may be given so too, without `lagrangian`: it becomes one arm an update. Whatever is left out is
+    filled in, so that a written specification is complete.
     """
 
     name: Name
@@ -208,21 +210,8 @@ class StudySpec(SpecModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _accept_a_single_arm(cls, data: Any) -> Any:
-        """Moves `lagrangian` and `search` of the top level into the one arm that they describe."""
-        if not isinstance(data, dict):
-            return data
-        single = {key: data[key] for key in ("lagrangian", "search") if key in data}
-        if not single:
-            return data
-        if "arms" in data:
-            message = f"`arms` and `{next(iter(single))}` exclude each other."
-            help = "move it into an arm, or drop `arms`"
-            raise SpecError(message, code="out-of-range", path=(next(iter(single)),), help=help)
-        lagrangian = single.get("lagrangian")
-        update = lagrangian.get("update") if isinstance(lagrangian, dict) else getattr(lagrangian, "update", None)
-        rest = {key: value for key, value in data.items() if key not in single}
-        return {**rest, "arms": {update if isinstance(update, str) else "arm": single}}
+    def _accept_a_short_form(cls, data: Any) -> Any:
+        return with_arms(data) if isinstance(data, dict) else data
 
     @field_validator("hyperparameters", mode="before")
     @classmethod

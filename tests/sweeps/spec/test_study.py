@@ -129,7 +129,7 @@ def test_resolve_without_parameters_is_the_arm_as_it_stands():
     ("params", "message"),
     [
         ({"kp": 1.0}, "update `ga` has no `kp`"),
-        ({"update": "pid"}, "update `ga` has no `update`"),
+        ({"update": "pid"}, "`update` is an axis only of a grid at the top level"),
         ({"lr": -1.0}, "`lr > 0` must hold, but got -1.0"),
         ({"lr": "fast"}, "must be a number, but got 'fast'"),
         ({"num_epochs": True}, "must be an integer, but got True"),
