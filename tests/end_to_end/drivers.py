@@ -69,10 +69,10 @@ def iterations_of(trials: list[Trial]) -> int:
     return sum(run.iterations for trial in trials for run in trial.seed_runs)
 
 
-def worker_of(driver: subprocess.Popen[bytes]) -> psutil.Process:
-    """A process in which a driver's Ray trains."""
+def workers_of(driver: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """The processes in which a driver's own Ray trains."""
     children = psutil.Process(driver.pid).children(recursive=True)
-    return next(child for child in children if "ExecutionTrainable" in " ".join(child.cmdline()))
+    return [child for child in children if "ExecutionTrainable" in " ".join(child.cmdline())]
 
 
 def numbers(row: ResultRow) -> ResultRow:

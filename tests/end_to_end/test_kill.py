@@ -1,6 +1,9 @@
 """Whatever happens to a study's processes, it ends as if nothing had happened: real processes, real signals."""
 
+import os
 import signal
+import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,7 +22,7 @@ from tests.end_to_end.drivers import (
     log_of,
     start_driver,
     wait_until,
-    worker_of,
+    workers_of,
 )
 from tests.postgres import postgres_server
 
@@ -74,7 +77,7 @@ def test_a_killed_worker_costs_its_trial_one_attempt(undisturbed: Study, tmp_pat
     study = create_study(SPEC, tmp_path)
     driver = start_driver(study)
     wait_until(study, driver, progressed(0.2))
-    worker_of(driver).kill()
+    workers_of(driver)[0].kill()
 
     assert driver.wait() == 0, log_of(study)
 
@@ -116,6 +119,41 @@ def test_stopped_and_interrupted_drivers_leave_nothing_running_and_a_checkpoint_
     finish(study, "resume")
 
     assert "as `lagsweep stop` asks" in log_of(study)
+    assert_same(study, undisturbed)
+
+
+def test_a_second_ctrl_c_ends_at_once_and_loses_the_running_iterations_only(undisturbed: Study, tmp_path: Path) -> None:
+    study = create_study(SPEC, tmp_path)
+    driver = start_driver(study)
+    wait_until(study, driver, progressed(0.3))
+    workers = workers_of(driver)
+    for worker in workers:
+        worker.suspend()  # an iteration that takes for ever
+
+    os.killpg(driver.pid, signal.SIGINT)  # to the whole group, as a terminal does
+    deadline = time.monotonic() + 60.0
+    while "Ctrl-C again stops now" not in log_of(study):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    with pytest.raises(subprocess.TimeoutExpired):
+        driver.wait(timeout=5.0)
+    running = study.status().counts[State.RUNNING]
+    assert running > 0  # it may end the iteration that it is in
+
+    os.killpg(driver.pid, signal.SIGINT)
+    assert driver.wait(timeout=60.0) == -signal.SIGINT, log_of(study)
+    for worker in workers:
+        if worker.is_running():
+            worker.resume()  # to find that its driver has gone
+    assert study.holder is None
+    counts = study.status().counts
+    assert (counts[State.RUNNING], counts[State.FAIL]) == (0, 0)
+    assert [failure for _, _, failure in executions_of(study)].count("interrupted") == running
+    before = study.trials
+
+    finish(study, "resume")
+
+    assert lost_steps(study, before) <= 800 + STEPS
     assert_same(study, undisturbed)
 
 
