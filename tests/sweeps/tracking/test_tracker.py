@@ -232,13 +232,16 @@ def test_long_runs_are_drawn_with_few_points_and_kept_whole_in_parquet(store, fo
     assert len(read_parquet(results)) == 3000
 
 
-def test_a_run_shows_at_most_forty_curves(tracker, client):
+def test_a_run_shows_at_most_forty_keys(tracker, client):
     tracker.trial_started(trial(0))
     tracker.rows([row(1, **{f"loss/{index:02}": 1.0 for index in range(60)})])
+    moved = {f"multiplier/at_zero/cost_{index:02}": 0.0 for index in range(20)}
+    seeds = (SeedRun(0, State.COMPLETE, 300, 3, 10.0, {"cost": 20.0}, measures=moved),)
+    tracker.trial_finished(trial(0, state=State.COMPLETE, seed_runs=seeds))
     tracker.close()
     metrics = runs_of(client)["seed", "0", "0"].data.metrics
-    assert len(metrics) == 40
-    assert "train/return" in metrics
+    assert len(metrics) == 30 + 10
+    assert {"train/return", "final/return", "final/cost", "final/multiplier/at_zero/cost_00"} <= set(metrics)
 
 
 def test_system_metrics_are_kept_on_request_only(store, folder, client, monkeypatch):
