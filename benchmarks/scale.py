@@ -208,7 +208,7 @@ def drive(recorder: Recorder, searcher: ExecutionSearcher, concurrent: int, iter
             number += 1
         still: list[tuple[str, SimulatedTrial, int]] = []
         for name, trial, done in live:
-            execution = trial.config[ASSIGNMENT].execution
+            execution = trial.config[ASSIGNMENT].first.execution
             rows = rows_of(execution.trial, execution.seeds, done + 1)
             complete = done + 1 == iterations
             starts = (Start(),) if done == 0 else None

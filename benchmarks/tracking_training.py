@@ -27,7 +27,7 @@ from benchmarks.provenance import write_result
 from sweeps import StudySpec
 from sweeps.records import Execution, ResultRow, SeedRun, State, Trial
 from sweeps.running.checkpoints import Cadence
-from sweeps.running.execution import Assignment, build_algorithm, result_row
+from sweeps.running.execution import Assignment, Job, build_algorithm, result_row
 from sweeps.running.ray_session import connected
 from sweeps.tracking import Tracker
 from sweeps.tracking.server import Address, start, stop
@@ -53,7 +53,7 @@ class Worker:
 
     def __init__(self, folder: str) -> None:
         run = SPEC.resolve("pid", {})
-        self._algorithm = build_algorithm(Assignment(EXECUTION, run, folder, Cadence(seconds=math.inf)))
+        self._algorithm = build_algorithm(Assignment((Job(EXECUTION, run, folder),), Cadence(seconds=math.inf)))
 
     def iterate(self) -> list[ResultRow]:
         """Trains one iteration."""

@@ -26,7 +26,7 @@ from benchmarks.provenance import write_result
 from sweeps import StudySpec, create_study
 from sweeps.records import Execution
 from sweeps.running.checkpoints import Cadence
-from sweeps.running.execution import ASSIGNMENT, Assignment, ExecutionTrainable
+from sweeps.running.execution import ASSIGNMENT, Assignment, ExecutionTrainable, Job
 from sweeps.running.ray_session import connected
 
 
@@ -63,7 +63,8 @@ def start_up_and_memory(task: str, seeds: int, folder: Path) -> dict[str, float]
     def assignment(number: int) -> dict[str, Any]:
         execution = Execution(id=number, trial=number, attempt=1, seeds=spec.seed_list)
         run = spec.resolve("fixed", {})
-        return {ASSIGNMENT: Assignment(execution, run, str(folder / f"t{number}"), Cadence(seconds=math.inf))}
+        job = Job(execution, run, str(folder / f"t{number}"))
+        return {ASSIGNMENT: Assignment((job,), Cadence(seconds=math.inf))}
 
     storage = StorageContext(storage_path=str(folder), experiment_dir_name="study", trial_dir_name="trial")
     with connected("local"):

@@ -7,7 +7,7 @@ from pathlib import Path
 from sweeps.analysis.multipliers import measure_movement
 from sweeps.analysis.objectives import measure_seed
 from sweeps.analysis.summary import SeedSummary, summarize_seed, window_rows
-from sweeps.records import ResultRow, Trial
+from sweeps.records import Execution, ResultRow, Trial
 from sweeps.spec import RunSpec
 from sweeps.tracking.events import RowAdded, TrialFinished, TrialStarted
 from sweeps.tracking.spool import read_events
@@ -36,6 +36,10 @@ class History:
     def summarize(self, trial: int, seed: int) -> SeedSummary:
         """Where a seed run stands."""
         return summarize_seed(list(self._rows[trial][seed].values()))
+
+    def summarize_all(self, execution: Execution) -> dict[int, SeedSummary]:
+        """Where each seed of an execution stands."""
+        return {seed: self.summarize(execution.trial, seed) for seed in execution.seeds}
 
     def recent_episodes(self, trial: int, seed: int) -> tuple[list[float], dict[str, list[float]]]:
         """Returns of the episodes that a seed run's summary is the mean of, and their costs by name."""

@@ -107,6 +107,10 @@ class Writer:
                 highest = connection.scalar(select(func.max(trials.c.number)).where(trials.c.study == self.study))
                 number = 0 if highest is None else highest + 1
                 add_trials(connection, self.study, number, seeds, [new_trial])
+        return self.trial(number)
+
+    def trial(self, number: int) -> Trial:
+        """A trial of the study as it stands now."""
         return self.ledger.trials(self.study, number=number)[0]
 
     @survives_outages

@@ -54,30 +54,28 @@ class Assignment:
     """What a worker is asked to do.
 
     Attributes:
-        execution: Which seeds of which trial, and which attempt.
-        run: What to train.
-        checkpoints: Folder or URL of the trial's checkpoints.
-        cadence: When to take one.
+        jobs: The part of each trial that trains in the same process: one, or a pack. Those of a pack have the same
+            seeds, none of them stopped, start from the same iteration, and their runs differ in multiplier and limits
+            only.
+        cadence: When to take checkpoints.
         env_path: Which environments: `auto`, `fast` or `general`.
         gpus: Share of a GPU that the networks live on; 0 keeps them on the CPU.
-        packed: Further trials that train in the same process: with the same seeds, from the same iteration, and with
-            runs that differ from `run` in multiplier and limits only.
-        stopped: Seeds of the execution that train no more, and report nothing; none in a pack.
     """
 
-    execution: Execution
-    run: RunSpec
-    checkpoints: str
+    jobs: tuple[Job, ...]
     cadence: Cadence
     env_path: EnvPath = "auto"
     gpus: float = 0.0
-    packed: tuple[Job, ...] = ()
-    stopped: tuple[int, ...] = ()
 
     @property
-    def jobs(self) -> tuple[Job, ...]:
-        """Every trial's part."""
-        return (Job(self.execution, self.run, self.checkpoints, self.stopped), *self.packed)
+    def first(self) -> Job:
+        """The job that speaks for all in what they share."""
+        return self.jobs[0]
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether several trials train together."""
+        return len(self.jobs) > 1
 
 
 class Start(NamedTuple):
@@ -207,7 +205,7 @@ class ExecutionTrainable(Trainable):
         """What writes each trial's part of the algorithm into a folder; each goes on alone from its own."""
         algorithm = self._algorithm
         assert algorithm is not None
-        if self._assignment.packed:
+        if self._assignment.is_packed:
             return [*cast("PPOLagrangian", algorithm).member_savers()]
         return [lambda folder: algorithm.save_to_path(str(folder))]
 
@@ -220,10 +218,10 @@ class ExecutionTrainable(Trainable):
         self._algorithm = None
 
     def _trains(self, seed: int) -> bool:
-        return seed not in self._assignment.stopped
+        return seed not in self._assignment.first.stopped
 
     def _is_complete(self, rows: list[ResultRow]) -> bool:
-        return all(row.env_steps >= self._assignment.run.env_steps for row in rows)
+        return all(row.env_steps >= self._assignment.first.run.env_steps for row in rows)
 
     def _report(self, rows: list[ResultRow], starts: tuple[Start, ...] | None) -> Report:
         seeds = sum(len(job.execution.seeds) - len(job.stopped) for job in self._assignment.jobs)
@@ -244,11 +242,11 @@ def build_algorithm(assignment: Assignment, sources: Sequence[Path] = (), storag
     Returns:
         The algorithm, at the iteration at which `sources` were written.
     """
-    seeds, stopped = assignment.execution.seeds, assignment.stopped
-    config = algorithm_config(assignment.run, seeds, assignment.env_path, stopped=stopped)
+    first = assignment.first
+    config = algorithm_config(first.run, first.execution.seeds, assignment.env_path, stopped=first.stopped)
     config.learners(num_gpus_per_learner=assignment.gpus)
     paths = [str(source) for source in sources]
-    if assignment.packed:
+    if assignment.is_packed:
         from algorithms.lagrangian_config import Member  # RLlib takes seconds to import
 
         members = [Member(job.run.lagrangian, job.run.cost_limits) for job in assignment.jobs]

@@ -151,7 +151,7 @@ def _run_tune(searcher: ExecutionSearcher, recorder: Recorder, resources: Resour
 
 
 def _name(trial: TuneTrial) -> str:
-    execution = assignment_of(trial).execution
+    execution = assignment_of(trial).first.execution
     return f"t{execution.trial:04d}-a{execution.attempt}"
 
 

@@ -173,8 +173,8 @@ class Rungs:
 
     def _passed_by(self, trial: int) -> set[str]:
         if trial not in self._passed:
-            (record,) = self._writer.ledger.trials(self._writer.study, number=trial)
-            self._passed[trial] = {rung for run in record.seed_runs for rung in run.rungs or {}}
+            runs = self._writer.trial(trial).seed_runs
+            self._passed[trial] = {rung for run in runs for rung in run.rungs or {}}
         return self._passed[trial]
 
 

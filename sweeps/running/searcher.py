@@ -75,20 +75,9 @@ class ExecutionSearcher(Searcher):
         if trial is None:
             return None if self._live else Searcher.FINISHED
         others = self._within_budget(trial, self._packs.companions(trial, without=self._running()))
-        first, *packed = [self._job(each) for each in (trial, *others)]
-        self._live[trial_id] = [job.execution for job in (first, *packed)]
-        return {
-            ASSIGNMENT: Assignment(
-                first.execution,
-                first.run,
-                first.checkpoints,
-                self._cadence,
-                self._env_path,
-                self._gpus,
-                packed=tuple(packed),
-                stopped=first.stopped,
-            )
-        }
+        jobs = tuple(self._job(each) for each in (trial, *others))
+        self._live[trial_id] = [job.execution for job in jobs]
+        return {ASSIGNMENT: Assignment(jobs, self._cadence, self._env_path, self._gpus)}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Frees the execution's place; what became of it is the recorder's to write.

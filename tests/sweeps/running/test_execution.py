@@ -11,7 +11,7 @@ from ray.train._internal.storage import StorageContext
 from algorithms.errors import NonFiniteError
 from sweeps.records import Execution, ResultRow
 from sweeps.running.checkpoints import Cadence, CheckpointStore
-from sweeps.running.execution import ASSIGNMENT, Assignment, ExecutionTrainable, Start, build_algorithm, result_row
+from sweeps.running.execution import ASSIGNMENT, Assignment, ExecutionTrainable, Job, Start, build_algorithm, result_row
 from sweeps.spec import StudySpec
 
 pytestmark = [
@@ -40,7 +40,8 @@ def _stay_in_this_folder(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def assignment(tmp_path: Path) -> Assignment:
     execution = Execution(id=1, trial=0, attempt=1, seeds=(0, 1))
-    return Assignment(execution, SPEC.resolve("pid", {}), str(tmp_path / "t0000"), Cadence(seconds=math.inf))
+    job = Job(execution, SPEC.resolve("pid", {}), str(tmp_path / "t0000"))
+    return Assignment((job,), Cadence(seconds=math.inf))
 
 
 def worker(assignment: Assignment, folder: Path) -> ExecutionTrainable:
@@ -49,8 +50,12 @@ def worker(assignment: Assignment, folder: Path) -> ExecutionTrainable:
 
 
 def next_attempt(assignment: Assignment) -> Assignment:
-    execution = assignment.execution
-    return replace(assignment, execution=replace(execution, attempt=execution.attempt + 1))
+    execution = assignment.first.execution
+    return with_job(assignment, execution=replace(execution, attempt=execution.attempt + 1))
+
+
+def with_job(assignment: Assignment, **changes: Any) -> Assignment:
+    return replace(assignment, jobs=(replace(assignment.first, **changes),))
 
 
 def train(trainable: ExecutionTrainable, iterations: int) -> list[dict[str, Any]]:
@@ -73,7 +78,7 @@ def test_the_environments_are_of_the_path_that_is_assigned(assignment: Assignmen
 def test_an_execution_stopped_and_continued_gives_the_rows_of_an_undisturbed_one(
     assignment: Assignment, tmp_path: Path
 ) -> None:
-    undisturbed = worker(replace(assignment, checkpoints=str(tmp_path / "other")), tmp_path)
+    undisturbed = worker(with_job(assignment, checkpoints=str(tmp_path / "other")), tmp_path)
     reports = train(undisturbed, 5)
     undisturbed.stop()
     expected = [numbers(row) for report in reports for row in report["rows"]]
@@ -101,16 +106,16 @@ def test_an_execution_stopped_and_continued_gives_the_rows_of_an_undisturbed_one
 def test_a_stopped_seed_reports_nothing_more_and_changes_nothing_for_the_others(
     assignment: Assignment, tmp_path: Path
 ) -> None:
-    undisturbed = worker(replace(assignment, checkpoints=str(tmp_path / "other")), tmp_path)
+    undisturbed = worker(with_job(assignment, checkpoints=str(tmp_path / "other")), tmp_path)
     expected = [numbers(row) for report in train(undisturbed, 5) for row in report["rows"] if row.seed == 1]
     undisturbed.stop()
 
     first = worker(assignment, tmp_path)
     before = train(first, 2)
-    first.reset({ASSIGNMENT: replace(next_attempt(assignment), stopped=(0,))}, storage=first._storage)
+    first.reset({ASSIGNMENT: with_job(next_attempt(assignment), stopped=(0,))}, storage=first._storage)
     after = train(first, 3)
     first.stop()
-    again = worker(replace(next_attempt(next_attempt(assignment)), stopped=(0,)), tmp_path)
+    again = worker(with_job(next_attempt(next_attempt(assignment)), stopped=(0,)), tmp_path)
     (last,) = train(again, 1)  # a checkpoint of a group with a stopped seed opens again
     again.stop()
 
@@ -146,10 +151,9 @@ def test_takes_checkpoints_by_env_steps_and_keeps_two(assignment: Assignment, tm
 
 
 def test_a_failed_iteration_raises_its_cause_and_leaves_no_checkpoint(assignment: Assignment, tmp_path: Path) -> None:
-    run = assignment.run.model_copy(
-        update={"parameters": assignment.run.parameters.model_copy(update={"actor_lr": 1e30})}
-    )
-    trainable = worker(replace(assignment, run=run), tmp_path)
+    run = assignment.first.run
+    diverging = run.model_copy(update={"parameters": run.parameters.model_copy(update={"actor_lr": 1e30})})
+    trainable = worker(with_job(assignment, run=diverging), tmp_path)
 
     with pytest.raises(NonFiniteError, match="seed"):
         train(trainable, 5)

@@ -14,7 +14,7 @@ from sweeps.errors import SweepError
 from sweeps.policy import load_policy
 from sweeps.records import Execution, State
 from sweeps.running.checkpoints import Cadence, CheckpointStore, trial_folder
-from sweeps.running.execution import ASSIGNMENT, Assignment, ExecutionTrainable
+from sweeps.running.execution import ASSIGNMENT, Assignment, ExecutionTrainable, Job
 from sweeps.spec import StudySpec
 from sweeps.study import Status, Study, create_study, load_study
 from sweeps.tracking.events import AttemptFailed, StudyStarted, StudyStopped, TrialFinished, TrialStarted
@@ -214,7 +214,8 @@ def test_a_damaged_checkpoint_is_said_and_the_one_before_is_written_down(
     study = create_study(StudySpec.model_validate(data), tmp_path)
     folder = Path(trial_folder(study.checkpoints, 0))
     cadence = Cadence(env_steps=200)
-    assignment = Assignment(Execution(1, 0, 1, (0, 1)), study.spec.resolve("fixed", {}), str(folder), cadence)
+    job = Job(Execution(1, 0, 1, (0, 1)), study.spec.resolve("fixed", {}), str(folder))
+    assignment = Assignment((job,), cadence)
     storage = StorageContext(storage_path=str(tmp_path), experiment_dir_name="tune", trial_dir_name="trial")
     killed = ExecutionTrainable(config={ASSIGNMENT: assignment}, storage=storage)
     killed.train()

@@ -12,7 +12,7 @@ from ray.tune.search import Searcher
 from sweeps.ledger import Ledger, NewTrial, SeedProgress, Writer, driving
 from sweeps.records import Execution, Interval, ResultRow, State
 from sweeps.running.checkpoints import Cadence, CheckpointStore
-from sweeps.running.execution import ASSIGNMENT, Assignment
+from sweeps.running.execution import ASSIGNMENT, Job
 from sweeps.running.searcher import ExecutionSearcher
 from sweeps.running.stopping import Stop
 from sweeps.spec import StudySpec
@@ -57,8 +57,8 @@ def searcher_of(writer: Writer, tmp_path: Path, max_concurrent: int = 8, spec: S
     )
 
 
-def asked(config: Any) -> Assignment:
-    return config[ASSIGNMENT]
+def asked(config: Any) -> Job:
+    return config[ASSIGNMENT].first
 
 
 def complete(writer: Writer, execution: Execution, *, mean_return: float = 1.0) -> None:
@@ -71,20 +71,21 @@ def complete(writer: Writer, execution: Execution, *, mean_return: float = 1.0) 
 def test_hands_out_grid_points_first_and_then_suggestions(writer: Writer, tmp_path: Path) -> None:
     searcher = searcher_of(writer, tmp_path)
 
-    assignments = [asked(searcher.suggest(f"tune-{n}")) for n in range(4)]
+    jobs = [asked(searcher.suggest(f"tune-{n}")) for n in range(4)]
 
-    assert [a.execution.trial for a in assignments] == [0, 1, 2, 3]
-    assert [a.run.lagrangian.update for a in assignments] == ["fixed", "fixed", "pid", "pid"]
-    assert assignments[1].run.lagrangian.model_dump()["multiplier"] == 0.5
-    assert assignments[0].checkpoints == str(tmp_path / "checkpoints" / "t0000")
-    assert len({a.run.lagrangian.model_dump_json() for a in assignments}) == 4
+    assert [job.execution.trial for job in jobs] == [0, 1, 2, 3]
+    assert [job.run.lagrangian.update for job in jobs] == ["fixed", "fixed", "pid", "pid"]
+    assert jobs[1].run.lagrangian.model_dump()["multiplier"] == 0.5
+    assert jobs[0].checkpoints == str(tmp_path / "checkpoints" / "t0000")
+    assert len({job.run.lagrangian.model_dump_json() for job in jobs}) == 4
     trials = writer.ledger.trials(writer.study)
     assert [trial.arm for trial in trials] == ["fixed", "fixed", "pid", "pid"]
     assert all(trial.state is State.WAITING for trial in trials)  # asked is not started
 
 
 def test_hands_on_which_environments_are_asked_for(writer: Writer, tmp_path: Path) -> None:
-    assert asked(searcher_of(writer, tmp_path).suggest("a")).env_path == "general"
+    config: Any = searcher_of(writer, tmp_path).suggest("a")
+    assert config[ASSIGNMENT].env_path == "general"
 
 
 def test_is_finished_only_when_nothing_runs_any_more(writer: Writer, tmp_path: Path) -> None:
