@@ -43,7 +43,6 @@ def suggest_by_cma_es(
     for start in range(0, len(finished) - size + 1, size):
         generation = sorted(finished[start : start + size], key=lambda item: _rank(search, item[1]))
         optimizer.tell([(np.array(to_point(space, params)), float(i)) for i, (params, _) in enumerate(generation)])
-    optimizer.reseed_rng(seed)  # whatever the generations may have drawn
     return to_params(space, optimizer.ask().tolist())
 
 

@@ -42,8 +42,7 @@ def _value(where: Range | Choices, place: float) -> Any:
         return where.choices[_part(place, len(where.choices))]
     step = _step(where)
     if step is not None:
-        value = where.low + step * _part(place, _num_steps(where, step) + 1)
-        return round(value) if where.type == "int" else value
+        return where.low + step * _part(place, _num_steps(where, step) + 1)
     if not where.log:
         return where.low + place * (where.high - where.low)
     low, high = _log_ends(where)

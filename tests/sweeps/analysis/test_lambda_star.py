@@ -13,11 +13,13 @@ def test_one_seed_or_agreeing_seeds_have_a_point():
     assert (found.found, found.num_seeds) == (1.0, 2)
 
 
-def drawn_ends(means: tuple[float, float], variances: tuple[float, float]) -> list[float]:
-    """Quartiles of λ* of 60 between λ = 1 and 4 by a simulation of its own: two seeds, Student's t with 3 · (2 − 1)."""
-    errors = np.random.default_rng(7).standard_t(3, size=(50_000, 2)) * np.sqrt(np.array(variances) / 2.0)
+def drawn_ends(means: list[float], variances: tuple[float, float], sizes: list[int]) -> list[float]:
+    """Quartiles of λ* of 60 between λ = 1 and 4 by a simulation of its own: S seeds, Student's t with 3 (S − 1)."""
+    generator, errors = np.random.default_rng(7), []
+    for variance, size in zip(variances, sizes, strict=True):
+        errors.append(generator.standard_t(3 * (size - 1), size=50_000) * np.sqrt(variance / size))
     stars: list[float] = []
-    for first, second in (np.array(means) + errors).tolist():
+    for first, second in (np.array(means) + np.stack(errors, axis=1)).tolist():
         left, right = (first, second) if first > second else ((first + second) / 2,) * 2  # the nearest that falls
         stars.append(1.0 if left <= 60.0 else np.inf if right > 60.0 else 4.0 ** ((left - 60.0) / (left - right)))
     return np.quantile(stars, [0.25, 0.75], method="inverted_cdf").tolist()
@@ -27,14 +29,26 @@ def drawn_ends(means: tuple[float, float], variances: tuple[float, float]) -> li
     ("costs", "variances"),
     [
         ([[70.0, 90.0], [35.0, 45.0]], (200.0, 50.0)),  # spread that falls is taken as it is
+        ([[60.0, 80.0], [15.0, 25.0]], (200.0, 50.0)),  # also where most of it stands beside the limit
         ([[75.0, 85.0], [30.0, 50.0]], (125.0, 125.0)),  # 50 and 200 rise: both become their mean
+        # 100 of three seeds and 800 of two rise: (2 · 100 + 1 · 800) / 3 by their degrees of freedom.
+        ([[70.0, 80.0, 90.0], [20.0, 60.0]], (1000 / 3, 1000 / 3)),
     ],
 )
 def test_the_ends_are_quantiles_of_drawn_profiles(costs: list[list[float]], variances: tuple[float, float]):
     found = lambda_star_interval([1.0, 4.0], costs, 60.0, confidence=0.5, num_draws=20_000)
     assert found is not None
-    assert found.value == pytest.approx(2.0)
-    assert (found.low, found.high) == pytest.approx(drawn_ends((80.0, 40.0), variances), rel=0.03)
+    means = [float(np.mean(sample)) for sample in costs]
+    assert found.value == pytest.approx(4.0 ** ((means[0] - 60.0) / (means[0] - means[1])))
+    expected = drawn_ends(means, variances, [len(sample) for sample in costs])
+    assert (found.low, found.high) == pytest.approx(expected, rel=0.03)
+
+
+def test_multipliers_may_come_in_any_order():
+    costs = {0.5: [90.0, 100.0], 1.0: [80.0, 70.0], 4.0: [40.0, 20.0]}
+    swapped = {4.0: costs[4.0], 0.5: costs[0.5], 1.0: costs[1.0]}
+    expected = lambda_star_interval(list(costs), list(costs.values()), 60.0)
+    assert lambda_star_interval(list(swapped), list(swapped.values()), 60.0) == expected
 
 
 def test_draws_that_the_grid_does_not_show_make_the_interval_open():

@@ -133,3 +133,41 @@ def test_objectives_come_from_the_seeds_and_are_undefined_where_one_has_none():
 
 def test_a_trial_without_results_amounts_to_nothing_yet():
     assert judge(Trial(0, "", "a", {}, State.WAITING, (SeedRun(0, State.WAITING),)), LIMIT) is None
+
+
+def test_a_cost_at_its_limit_keeps_it():
+    judgment = judge(trial_of([1.0, 1.0], [24.0, 26.0]), LIMIT)
+    assert judgment is not None
+    assert judgment.violations == {"cost": 0.0}
+    assert judgment.feasible
+
+
+def test_the_cost_of_several_constraints_is_their_sum():
+    run = SeedRun(0, State.COMPLETE, mean_return=1.0, mean_cost={"a": 3.0, "b": 4.5})
+    judgment = judge(Trial(0, "a:{}", "a", {}, State.COMPLETE, (run,)), {"a": 5.0, "b": 5.0}, ["cost"])
+    assert judgment is not None
+    assert judgment.objectives["cost"] is not None
+    assert judgment.objectives["cost"].mean == 7.5
+
+
+def test_the_worst_seed_of_what_is_minimized_has_most_of_it():
+    judgment = judge(
+        trial_of([1.0, 3.0], [20.0, 22.0], oscillation=[0.5, 0.25]), LIMIT, list(DIRECTIONS), aggregate="worst"
+    )
+    assert judgment is not None
+    worst = [judgment.objectives[name] for name in ("return", "cost", "oscillation")]
+    assert [value and value.mean for value in worst] == [1.0, 22.0, 0.5]
+
+
+def test_of_several_multipliers_the_one_that_moves_most_oscillates():
+    rows = [
+        ResultRow(
+            *(0, 0, index + 1, 100, 0.0, 1),
+            metrics={"multiplier/value/a": calm, "multiplier/value/b": restless},
+            episode_returns=(1.0,),
+            episode_costs={"a": (1.0,), "b": (1.0,)},
+        )
+        for index, (calm, restless) in enumerate([(1.0, 0.0), (1.5, 4.0), (1.0, 1.0)])
+    ]
+    # (|4 − 0| + |1 − 4|) / 2 of b; a moves by 0.5 twice.
+    assert measure_seed(rows, {"a": 2.0, "b": 2.0})["oscillation"] == 3.5

@@ -8,8 +8,10 @@ import pytest
 from optuna.trial import TrialState
 
 from sweeps.analysis.objectives import Judgment, judge
-from sweeps.records import SeedRun, State, Trial
+from sweeps.records import Interval, SeedRun, State, Trial
+from sweeps.running.cma_es import suggest_by_cma_es
 from sweeps.running.sampler import suggest, to_optuna
+from sweeps.spec.objectives import Objective
 from sweeps.spec.search import OptunaSearch
 from sweeps.spec.space import distributions
 
@@ -201,6 +203,17 @@ def test_a_genetic_sampler_counts_generations_off() -> None:
     assert not any(kp in (0.001, 0.002) for kp in first)
 
 
+def test_the_parents_of_a_later_generation_are_the_best_of_those_before() -> None:
+    search = OptunaSearch.model_validate({"sampler": "nsga2", "trials": 40, "population": 4, "space": PLANE})
+    done = [
+        replace(trial(n, 0.0, mean_return=float(n)), params={"kp": (0.001 if n < 4 else 0.1), "delay": 2 + n % 2})
+        for n in range(8)
+    ]
+    children = [suggest(search, done, judged, study_seed=0, number=n)["kp"] for n in range(10, 40)]
+    assert sum(math.isclose(kp, 0.1) for kp in children) >= 10
+    assert not any(math.isclose(kp, 0.001) for kp in children)
+
+
 def test_cma_es_ranks_feasible_trials_before_infeasible_ones() -> None:
     search = OptunaSearch.model_validate({"sampler": "cmaes", "trials": 40, "population": 4, "space": PLANE})
     near = [replace(trial(n, 0.0, mean_return=0.0, cost=20.0), params={"kp": 0.001, "delay": 5}) for n in range(2)]
@@ -214,3 +227,36 @@ def test_cma_es_ranks_feasible_trials_before_infeasible_ones() -> None:
     ]
     other = [suggest(search, swapped, judged, study_seed=0, number=n)["kp"] for n in range(10, 30)]
     assert sum(map(math.log10, drawn)) < sum(map(math.log10, other)) - 20 * 0.5
+
+
+def suggested_by_cma_es(judgments: list[Judgment], objective: str = "return") -> dict[str, Any]:
+    """What follows a generation of four at fixed places; it depends on their ranks alone."""
+    direction = "maximize" if objective == "return" else "minimize"
+    search = OptunaSearch.model_validate(
+        {"sampler": "cmaes", "trials": 40, "population": 4, "objectives": {objective: direction}, "space": PLANE}
+    )
+    places = [{"kp": 10.0 ** -(1 + n / 2), "delay": 2 + n} for n in range(4)]
+    return suggest_by_cma_es(search, list(zip(places, judgments, strict=True)), seed=3)
+
+
+def reached(value: float | None, objective: Objective = "return", **violations: float) -> Judgment:
+    return Judgment({objective: None if value is None else Interval(value, value, value, 1)}, {}, violations)
+
+
+def test_cma_es_follows_the_direction_of_its_objective() -> None:
+    values = [3.0, 1.0, 4.0, 2.0]
+    by_return = suggested_by_cma_es([reached(-value) for value in values])
+    assert suggested_by_cma_es([reached(value, "cost") for value in values], "cost") == by_return
+    assert suggested_by_cma_es([reached(value) for value in values]) != by_return
+
+
+def test_cma_es_ranks_by_what_is_violated_and_not_by_what_is_kept_well() -> None:
+    kept_well = [reached(0.0, a=1.0, b=-9.0), reached(0.0, a=2.0, b=-99.0), reached(0.0, a=3.0), reached(0.0, a=4.0)]
+    alone = [reached(0.0, a=float(excess)) for excess in (1, 2, 3, 4)]
+    assert suggested_by_cma_es(kept_well) == suggested_by_cma_es(alone)
+
+
+def test_cma_es_ranks_an_undefined_objective_after_the_feasible_and_before_the_infeasible() -> None:
+    undefined = [reached(-5.0), reached(None), reached(-9.0), reached(0.0, a=1.0)]
+    as_ranked = [reached(4.0), reached(2.0), reached(3.0), reached(1.0)]
+    assert suggested_by_cma_es(undefined) == suggested_by_cma_es(as_ranked)

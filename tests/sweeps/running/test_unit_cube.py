@@ -38,3 +38,8 @@ def test_choices_have_equal_parts_and_conditions_drop_names():
     }
     assert to_params(space, [0.49, 1.0]) == {"form": "omnisafe", "ema_p": 0.9}
     assert to_params(space, [0.5, 1.0]) == {"form": "stooke"}
+
+
+def test_a_step_stands_in_the_middle_of_its_part_and_a_single_value_in_the_middle_of_its_edge():
+    assert to_point({"delay": SPACE["delay"]}, {"delay": 2}) == [0.375]  # the second of four parts
+    assert to_point({"kd": Range(low=2.0, high=2.0, type="float")}, {"kd": 2.0}) == [0.5]
