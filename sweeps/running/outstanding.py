@@ -1,10 +1,8 @@
-"""How many trials the searches of a study will still suggest; without Optuna, which takes a second to import."""
+"""How many trials the searches of a study will still suggest; without Optuna and SciPy where counting is enough."""
 
 from collections.abc import Sequence
 
-from sweeps.analysis.best import to_retest
 from sweeps.records import State, Trial
-from sweeps.running.adaptive import Measured, next_multiplier
 from sweeps.spec import StudySpec
 from sweeps.spec.search import AdaptiveProfile, OptunaSearch
 
@@ -44,6 +42,8 @@ def num_to_retest(spec: StudySpec, trials: Sequence[Trial]) -> int:
         return 0
     originals = [trial for trial in trials if trial.retest_of is None]
     if all(trial.state.is_finished for trial in originals) and not num_to_suggest(spec, trials):
+        from sweeps.analysis.best import to_retest  # SciPy
+
         return len(to_retest(spec, trials))
     return max(0, spec.retest.top - (len(trials) - len(originals)))
 
@@ -61,10 +61,8 @@ def next_in_profile(spec: StudySpec, search: AdaptiveProfile, of_arm: Sequence[T
         search: The arm's search.
         of_arm: The arm's trials, by number.
     """
-    return next_multiplier(search, *_points(of_arm), next(iter(spec.cost_limits.values())))
+    from sweeps.running.adaptive import Measured, next_multiplier  # SciPy
 
-
-def _points(of_arm: Sequence[Trial]) -> tuple[list[Measured], list[float]]:
     measured: list[Measured] = []
     others: list[float] = []
     for trial in of_arm:
@@ -74,4 +72,4 @@ def _points(of_arm: Sequence[Trial]) -> tuple[list[Measured], list[float]]:
             measured.append(Measured(multiplier, tuple(costs), trial.mean_return.mean))
         else:
             others.append(multiplier)
-    return measured, others
+    return next_multiplier(search, measured, others, next(iter(spec.cost_limits.values())))
