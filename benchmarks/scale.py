@@ -1,6 +1,6 @@
 """What a driver costs as a study grows: per result, in memory, and to read 10 000 trials back.
 
-    python -m benchmarks.scale [--quick]
+    python -m benchmarks.scale [--part read|results|memory|nodes] [--quick]
 
 Results of many workers are simulated: the searcher, the recorder, the ledger, the spool and MLflow's shipper are the
 real ones, and what Ray Tune would hand them is made up here, without training and without Ray. Tune's own loop is not
@@ -17,7 +17,6 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -111,7 +110,7 @@ def study_of(folder: str, num_trials: int, num_seeds: int, iterations: int) -> S
 def rows_of(trial: int, seeds: tuple[int, ...], iteration: int) -> list[ResultRow]:
     """As many metrics and episodes as a real row has."""
     metrics = {f"loss/part_{n}": 0.1 * n for n in range(24)}
-    metrics |= {"train/return": 20.0, "train/cost": 10.0, "multiplier/value": float(trial)}
+    metrics |= {"train/return": 20.0, "train/cost": 10.0, "multiplier/value": float(trial), "multiplier/error": -2.0}
     return [
         ResultRow(
             trial=trial,
@@ -274,7 +273,7 @@ def alone(function: Any, *arguments: int) -> Any:
 
 
 def main() -> None:
-    """Measures every part and writes results/scale.json."""
+    """Measures every part and writes results/scale_PART.json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a tenth of everything, written nowhere")
     parser.add_argument("--part", choices=["read", "results", "memory", "nodes"], action="append")
@@ -287,12 +286,10 @@ def main() -> None:
         "memory": lambda: [alone(simulate, n // tenth, 64, 2, 2) for n in (1_000, 10_000)],
         "nodes": lambda: [alone(simulate, n // tenth, n // tenth, 10, 3) for n in (100, 1_000)],
     }
-    chosen = arguments.part or list(parts)
-    measured = {name: parts[name]() for name in chosen}
-    if not arguments.quick:
-        path = Path(__file__).parent / "results" / "scale.json"
-        known = json.loads(path.read_text())["measured"] if path.exists() else {}
-        write_result("scale", known | measured)
+    for name in arguments.part or list(parts):
+        measured = parts[name]()
+        if not arguments.quick:
+            write_result(f"scale_{name}", measured)
 
 
 if __name__ == "__main__":
