@@ -14,7 +14,7 @@ from sweeps.errors import StudyExistsError
 from sweeps.ledger.database import open_database, reading, writing
 from sweeps.ledger.holder import Holder, holder_of
 from sweeps.ledger.outage import survives_outages
-from sweeps.ledger.rows import SEED_RUN_COLUMNS, TRIAL_COLUMNS, execution_of, seed_run_of, trial_of
+from sweeps.ledger.rows import SEED_RUN_COLUMNS, TRIAL_COLUMNS, execution_of, many_rows, seed_run_of, trial_of
 from sweeps.ledger.tables import executions, lease, seed_runs, studies, trials
 from sweeps.records import DRIVER_LOST, NODE_LOST, WORKER_LOST, Execution, SeedRun, State, Trial
 
@@ -172,11 +172,11 @@ class Ledger:
             numbers = select(trials.c.number).where(trials.c.study == study, *conditions)
             chosen, runs = chosen.where(*conditions), runs.where(seed_runs.c.trial.in_(numbers))
         by_trial: defaultdict[int, list[SeedRun]] = defaultdict(list)
-        with reading(self.engine).begin() as connection:
+        with many_rows(), reading(self.engine).begin() as connection:
             trial_rows = connection.execute(chosen).all()
             for trial, *row in connection.execute(runs) if with_seeds else ():
                 by_trial[trial].append(seed_run_of(row))
-        return [trial_of(row, tuple(by_trial[row[0]])) for row in trial_rows]
+            return [trial_of(row, tuple(by_trial[row[0]])) for row in trial_rows]
 
     @survives_outages
     def count_trials(self, study: int, *, arm: str | None = None) -> dict[State, int]:

@@ -4,6 +4,9 @@ Values are taken by position: a study of 10 000 trials and 10 seeds has 100 000 
 of the time to read them.
 """
 
+import gc
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Row
@@ -30,6 +33,21 @@ TRIAL_COLUMNS = [
     )
 ]
 """What `trial_of` takes."""
+
+
+@contextmanager
+def many_rows() -> Generator[None]:
+    """While rows become records: keeps the garbage collector from walking all of them again and again.
+
+    None of them is garbage; of 100 000 seed runs it took two fifths of the time.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def seed_run_of(row: Any) -> SeedRun:
