@@ -3,9 +3,10 @@
     python -m benchmarks.tracking [--trials 1000] [--sent-trials 1000] [--results 100] [--ray-results 100]
 
 A real `mlflow server` on SQLite serves both, each client in a process of its own. Lagsweep sends every row of
-`--sent-trials` trials. Ray's callback takes one request a metric, hours for the whole, so that it gets the first results
-of the first trial only: the shares are written down, and requests and seconds are counted a result. The training path is
-then timed while nobody listens (every row of `--trials` trials), while the server hangs, and while the disk is full.
+`--sent-trials` trials. Ray's callback takes one request a metric, hours for the whole, so that it gets the first
+results of the first trial only: the shares are written down, and requests and seconds are counted a result. The
+training path is then timed while nobody listens (every row of `--trials` trials), while the server hangs, and while the
+disk is full.
 """
 
 import argparse
