@@ -13,6 +13,7 @@ from sweeps.errors import SpecError
 from sweeps.planning.plan import Plan, make_plan
 from sweeps.planning.speed import GivenRate, Speed
 from sweeps.spec import StudySpec
+from sweeps.spec.inert import inert_notes
 from sweeps.spec.scales import scale_names
 from sweeps.spec.schema import study_schema
 from sweeps.spec.shipped import study_path
@@ -74,13 +75,15 @@ def validate(file: FileArgument, scale: ScaleOption = None, output: DocumentOpti
     if output == "json":
         show_json(
             {"valid": True, "name": spec.name, "sha256": spec.sha256, "trials": trials, "seeds": seeds}
-            | {"scales": scales}
+            | {"scales": scales, "notes": inert_notes(spec)}
         )
         return
     arms = ", ".join(f"{name} ({number})" for name, number in trials.items())
     what = f"{count(sum(trials.values()), 'trial')} × {count(seeds, 'seed')} in {count(len(trials), 'arm')}"
     more = f"; scales: {', '.join(scales)}" if scales else ""
     typer.echo(f"{file}: valid. {what}: {arms}{more}")
+    for note in inert_notes(spec):
+        typer.echo(f"note: {note}")
 
 
 def plan(

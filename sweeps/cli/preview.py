@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from algorithms.inert import find_inert
 from algorithms.parameters import FixedMultiplier
 from sweeps.cli.output import Output, OutputOption, show_json, show_rows
 from sweeps.errors import SpecError
@@ -68,7 +69,7 @@ def preview(
         if painter is not None and target is not None:
             target.write_bytes(painter.paint(curves))
     _show(curves, output, by_name=study is not None or len(curves) > 1, with_cost=given is None)
-    for note in [*notes, *_causes(curves), *([] if target is None else [f"figure: {target}"])]:
+    for note in [*notes, *_inert(curves), *_causes(curves), *([] if target is None else [f"figure: {target}"])]:
         typer.echo(note, err=output != "table")
 
 
@@ -134,6 +135,14 @@ def _quick_imports() -> Generator[None]:
         yield
     finally:
         gc.enable()
+
+
+def _inert(curves: "list[Curve]") -> list[str]:
+    return [
+        f"{curve.label}: `{inert.name}` has no effect: {inert.reason}"
+        for curve in curves
+        for inert in find_inert(curve.parameters)
+    ]
 
 
 def _causes(curves: "list[Curve]") -> list[str]:

@@ -11,6 +11,7 @@ from sweeps.errors import SpecError
 from sweeps.planning.arms import ArmPlan, plan_arm, plan_retests, planned_runs
 from sweeps.planning.speed import Speed, makespan, packed, trained_steps
 from sweeps.spec import RunSpec, StudySpec
+from sweeps.spec.inert import inert_notes
 from sweeps.spec.space import num_trials
 
 
@@ -183,7 +184,7 @@ def replay_bytes(run: RunSpec, probe: Probe, num_seeds: int) -> int:
 
 
 def _notes(spec: StudySpec, runs: dict[str, list[RunSpec]], probe: Probe, gpus: float) -> list[str]:
-    notes: list[str] = []
+    notes = inert_notes(spec)
     if gpus:
         notes.append("a speed measured here is that of the CPU; give --rate for a GPU")
     if not probe.saves_state:

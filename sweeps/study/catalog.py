@@ -1,13 +1,17 @@
 """The studies of a storage folder: created, loaded and listed."""
 
+import logging
 from pathlib import Path
 from typing import Literal
 
 from sweeps.errors import NotFoundError, StudyExistsError, suggest
 from sweeps.spec import StudySpec
+from sweeps.spec.inert import inert_notes
 from sweeps.storage import checkpoints_of, has_ledger, open_ledger, storage_folder
 from sweeps.study.growth import changed, known_trials
 from sweeps.study.study import Study
+
+_LOG = logging.getLogger(__name__)
 
 
 def create_study(
@@ -22,7 +26,7 @@ def create_study(
             `extend` it if the specification only adds to what is there.
 
     Returns:
-        The study; nothing runs yet.
+        The study; nothing runs yet. Options of a new study that have no effect are warned of.
 
     Raises:
         StudyExistsError: If it exists, or exists with another specification; says what differs.
@@ -40,6 +44,8 @@ def create_study(
     row = ledger.create_study(spec.name, json, spec.sha256, spec.seed_list, known_trials(spec), checkpoints=place)
     study = Study(row, ledger, folder)
     study.write_spec()
+    for note in inert_notes(spec):
+        _LOG.warning("%s: %s", spec.name, note)
     return study
 
 

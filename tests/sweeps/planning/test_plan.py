@@ -144,6 +144,12 @@ def test_notes_say_what_one_should_know_before_starting():
     assert ["less than an episode" in note for note in make_plan(short, cores=1, speed=None).notes] == [True]
 
 
+def test_notes_name_an_option_without_effect():
+    idle = study(arms={"pid": {"lagrangian": {"update": "pid", "form": "stooke", "delay": 3}}})
+    notes = make_plan(idle, cores=1, speed=None).notes
+    assert notes == ("arm pid: `delay` has no effect: it belongs to `form: omnisafe`",)
+
+
 def test_a_cost_that_the_task_does_not_have_is_refused_before_anything_starts():
     with pytest.raises(SpecError, match="hazrds") as caught:
         make_plan(study(task="Circle1", cost_limit={"hazrds": 1.0}), cores=1, speed=None)
