@@ -78,17 +78,56 @@ def test_a_first_violation_raises_lambda_and_a_first_slack_does_not(
 
 @adaptive_update
 @settings(deadline=None, max_examples=30)
-@given(costs=st.lists(st.floats(0.0, 100.0), min_size=1, max_size=8))
-def test_a_cost_at_its_limit_moves_a_rested_lambda_nowhere_and_none_falls_on_a_violation_from_the_start(
-    update: str, parameters: dict[str, Any], costs: list[float]
+@given(limit=st.floats(0.0, 1e3), init=st.floats(0.0, 1.0), iterations=st.integers(1, 8))
+def test_a_cost_at_its_limit_moves_a_rested_lambda_nowhere(
+    update: str, parameters: dict[str, Any], limit: float, init: float, iterations: int
 ):
-    parameters = {**parameters, "init": 0.5, "kd": 0.0}
-    rested = trace(update, parameters, [25.0] * len(costs))
-    if parameters.get("form") == "stooke":
-        # Stooke's λ is the controller's output, and its integral starts at 0.
-        assert bool((rested[1:] == 0.0).all())
-    else:
-        torch.testing.assert_close(rested, torch.full_like(rested, 0.5))
+    # Stooke's λ is the controller's output, and its integral starts at 0.
+    rest = 0.0 if parameters.get("form") == "stooke" else init
+    rested = trace(update, {**parameters, "init": init, "kd": 0.0}, [limit] * iterations, limit)[1:]
+    torch.testing.assert_close(rested, torch.full_like(rested, rest), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("update", "parameters"),
+    [
+        ("ga", {"dual_optimizer": "sgd"}),
+        ("pid", {"form": "omnisafe", "kp": 0.0, "kd": 0.0}),
+        ("pid", {"form": "stooke", "kp": 0.0, "kd": 0.0}),
+        ("nupi", {"kp": 0.0}),
+        ("augmented_lagrangian", {"penalty": 0.0}),
+    ],
+    ids=str,
+)
+@settings(deadline=None, max_examples=60)
+@given(costs=st.lists(st.floats(0.0, 100.0), min_size=1, max_size=8), limit=st.floats(1.0, 99.0))
+def test_an_integrator_rises_iff_the_cost_exceeds_its_limit_and_falls_iff_it_is_below(
+    update: str, parameters: dict[str, Any], costs: list[float], limit: float
+):
+    values = trace(update, {**parameters, "init": 0.0}, costs, limit).squeeze(1)
+    for cost, before, after in zip(costs, values[:-1], values[1:], strict=True):
+        if abs(cost - limit) > 1e-6:  # a smaller step may vanish in λ's last bit
+            assert bool(after > before) == (cost > limit)
+            assert bool(after < before) == (cost < limit and bool(before > 0.0))
+
+
+@adaptive_update
+@settings(deadline=None, max_examples=60)
+@given(
+    costs=st.lists(st.floats(0.0, 100.0), min_size=1, max_size=8),
+    last=st.floats(0.0, 100.0),
+    more=st.floats(0.01, 100.0),
+)
+def test_after_any_history_a_higher_cost_gives_a_higher_lambda(
+    update: str, parameters: dict[str, Any], costs: list[float], last: float, more: float
+):
+    if parameters.get("dual_optimizer") == "adam":
+        return  # its second moment may shorten the step of a greater error
+    low, high = (trace(update, parameters, [*costs, cost])[-1].item() for cost in (last, last + more))
+    cap = 1.0 if parameters.get("diff_norm") else parameters.get("penalty_max", float("inf"))
+    assert high >= low
+    if low < cap and high > 0.0:  # else both are projected
+        assert high > low
 
 
 @adaptive_update
