@@ -1,6 +1,7 @@
 """The training figure: return, costs and multipliers against env steps, one line a trial."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +27,7 @@ class Look:
     """How a trial's lines are told apart.
 
     Attributes:
-        label: Its name in the legend.
+        label: Its name in the legend; empty where others stand for it.
         color: Its colour.
         dashes: Matplotlib's line style.
         band: Whether its intervals are drawn: wide bands of many trials would hide the lines.
@@ -42,7 +43,8 @@ def looks_of(trials: Sequence[Trial], fixed: Mapping[int, float]) -> dict[int, L
     """Chooses colours: fixed multipliers from dark (0) to light, other trials in strong colours with dashes.
 
     Trials that move their multiplier get bands where there are at most three of them, fixed ones where there are at
-    most three trials in all.
+    most three trials in all. From twelve trials on those of an arm look the same, and of fixed multipliers the legend
+    names the smallest and the largest.
 
     Args:
         trials: The trials that have curves.
@@ -54,13 +56,12 @@ def looks_of(trials: Sequence[Trial], fixed: Mapping[int, float]) -> dict[int, L
     ranks = {value: rank for rank, value in enumerate(sorted(set(fixed.values())))}
     moving = [trial.number for trial in trials if trial.number not in fixed]
     looks: dict[int, Look] = {}
+    if len(trials) >= _MAX_NAMED:
+        return _crowded(trials, fixed, ranks)
     for trial in trials:
         label = f"{trial.arm} {described(trial.params)}".rstrip().replace("multiplier=", "λ=")
         if trial.number in fixed:
-            shade = ranks[fixed[trial.number]] / max(1, len(ranks) - 1)
-            looks[trial.number] = Look(
-                label, to_hex(colormaps["cividis"](0.92 * shade)), "-", len(trials) <= _MAX_BANDS
-            )
+            looks[trial.number] = Look(label, _shade(ranks, fixed[trial.number]), "-", len(trials) <= _MAX_BANDS)
         else:
             index = moving.index(trial.number)
             color = style.LEVEL_COLORS[index % len(style.LEVEL_COLORS)]
@@ -69,12 +70,34 @@ def looks_of(trials: Sequence[Trial], fixed: Mapping[int, float]) -> dict[int, L
     return looks
 
 
+def _crowded(trials: Sequence[Trial], fixed: Mapping[int, float], ranks: Mapping[float, int]) -> dict[int, Look]:
+    """Looks of more trials than a legend holds: one an arm, and of fixed multipliers the ends are named."""
+    arms = Counter(trial.arm for trial in trials if trial.number not in fixed)
+    looks: dict[int, Look] = {}
+    for trial in trials:
+        if trial.number in fixed:
+            value = fixed[trial.number]
+            named = ranks[value] in (0, len(ranks) - 1)
+            looks[trial.number] = Look(f"fixed λ={value:g}" if named else "", _shade(ranks, value), "-", band=False)
+        else:
+            index = list(arms).index(trial.arm)
+            color = style.LEVEL_COLORS[index % len(style.LEVEL_COLORS)]
+            dashes = style.LEVEL_DASHES[index % len(style.LEVEL_DASHES)]
+            number = arms[trial.arm]
+            label = f"{trial.arm} ({number} trials)" if number > 1 else trial.arm
+            looks[trial.number] = Look(label, color, dashes, band=False)
+    return looks
+
+
+def _shade(ranks: Mapping[float, int], value: float) -> str:
+    """Colour of a fixed multiplier, from dark for the smallest to light."""
+    return to_hex(colormaps["cividis"](0.92 * ranks[value] / max(1, len(ranks) - 1)))
+
+
 def draw_training(
     curves: Sequence[Curve], looks: Mapping[int, Look], limits: Mapping[str, float], title: str, subtitle: str
 ) -> Figure:
     """Draws training curves: a panel a quantity, a line a trial, bands of 95 % over seeds where its look has them.
-
-    With more than twelve trials the legend is left out.
 
     Args:
         curves: What to draw.
@@ -102,13 +125,10 @@ def draw_training(
         panels[-1].set_xlabel("env steps per seed")
         panels[-1].set_xlim(left=0)
         draw_head(figure, title, subtitle)
-        handles = {str(line.get_label()): line for axes in panels for line in axes.get_lines()}
-        named = len(handles) <= _MAX_NAMED
-        if named:
-            figure.legend(
-                handles=list(handles.values()), loc="lower center", ncols=4, columnspacing=1.6, handlelength=2.4
-            )
-        height, rows = figure.get_figheight(), math.ceil(len(handles) / 4) if named else 0
+        lines = [line for axes in panels for line in axes.get_lines()]
+        handles = {name: line for line in lines if not (name := str(line.get_label())).startswith("_")}
+        figure.legend(handles=list(handles.values()), loc="lower center", ncols=4, columnspacing=1.6, handlelength=2.4)
+        height, rows = figure.get_figheight(), math.ceil(len(handles) / 4)
         figure.subplots_adjust(
             left=0.125, right=0.965, top=1 - 0.72 / height, bottom=(0.62 + 0.2 * rows) / height, hspace=0.15
         )
@@ -121,7 +141,7 @@ def _draw_panel(axes: Axes, curves: Sequence[Curve], looks: Mapping[int, Look]) 
     for curve in curves:
         look = looks[curve.trial]
         means = [value.mean for value in curve.values]
-        axes.plot(curve.env_steps, means, color=look.color, ls=look.dashes, lw=width, label=look.label)
+        axes.plot(curve.env_steps, means, color=look.color, ls=look.dashes, lw=width, label=look.label or "_")
         if look.band:
             low, high = [value.low for value in curve.values], [value.high for value in curve.values]
             axes.fill_between(curve.env_steps, low, high, color=look.color, alpha=0.13, linewidth=0)

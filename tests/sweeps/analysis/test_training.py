@@ -43,7 +43,12 @@ def test_the_limit_stands_in_the_panel_of_its_cost_only():
     assert labels(figure) == ["ga", "cost limit"]
 
 
-def test_more_than_twelve_trials_have_no_legend():
-    grid = [{"multiplier": float(i)} for i in range(13)]
-    looks = looks_of(trials(*grid), {i: float(i) for i in range(13)})
-    assert labels(draw_training(curves(13), looks, {"cost": 60.0}, "t", "s")) == []
+def test_from_twelve_trials_on_the_legend_names_arms_and_the_ends_of_a_grid():
+    grid = [{"multiplier": float(i)} for i in range(10)]
+    crowd = [*trials(*grid), *(Trial(i, str(i), "ga", {}, State.COMPLETE) for i in (10, 11))]
+    crowd.append(Trial(12, "12", "pid", {}, State.COMPLETE))
+    looks = looks_of(crowd, {i: float(i) for i in range(10)})
+    figure = draw_training(curves(13), looks, {"cost": 60.0}, "t", "s")
+    assert labels(figure) == ["fixed λ=0", "fixed λ=9", "ga (2 trials)", "pid", "cost limit"]
+    assert (looks[10].color, looks[10].dashes) == (looks[11].color, looks[11].dashes)
+    assert looks[12].color != looks[11].color
