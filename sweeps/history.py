@@ -35,7 +35,7 @@ class History:
 
     def summarize(self, trial: int, seed: int) -> SeedSummary:
         """Where a seed run stands."""
-        return summarize_seed(list(self._rows[trial][seed].values()))
+        return summarize_seed(self._recent(trial, seed))
 
     def summarize_all(self, execution: Execution) -> dict[int, SeedSummary]:
         """Where each seed of an execution stands."""
@@ -43,7 +43,7 @@ class History:
 
     def recent_episodes(self, trial: int, seed: int) -> tuple[list[float], dict[str, list[float]]]:
         """Returns of the episodes that a seed run's summary is the mean of, and their costs by name."""
-        rows = window_rows(list(self._rows[trial][seed].values()))
+        rows = window_rows(self._recent(trial, seed))
         costs: dict[str, list[float]] = {}
         for row in rows:
             for name, values in row.episode_costs.items():
@@ -54,6 +54,15 @@ class History:
         """The objectives of a seed run over all its iterations, and how its multipliers moved."""
         rows = self._rows[trial][seed].values()
         return measure_seed(rows, run.cost_limits) | measure_movement(rows, run)
+
+    def _recent(self, trial: int, seed: int) -> list[ResultRow]:
+        """The rows that a summary looks at: a driver asks after every iteration, and a run may have thousands."""
+        of_seed = self._rows[trial][seed]
+        iterations = sorted(of_seed)
+        first = len(iterations) - -(-max(iterations, default=0) // 20)
+        while first > 0 and not any(of_seed[iteration].episode_returns for iteration in iterations[first:]):
+            first -= 1
+        return [of_seed[iteration] for iteration in iterations[max(first, 0) :]]
 
     def drop(self, trial: int) -> None:
         """Forgets a trial."""

@@ -1,7 +1,11 @@
 """What a driver learns from the spool that earlier drivers left."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from sweeps.analysis.summary import summarize_seed, window_rows
 from sweeps.history import History, read_history
 from sweeps.records import ResultRow, State, Trial
 from sweeps.tracking.events import RowAdded, TrialFinished, TrialStarted
@@ -65,3 +69,21 @@ def test_a_new_study_has_no_history(tmp_path: Path) -> None:
 
     assert history.summarize(0, 0).iterations == 0
     assert lost == []
+
+
+@pytest.mark.parametrize("silent", [(), (39, 40), tuple(range(25, 41)), tuple(range(1, 41))])
+@pytest.mark.parametrize("lost", [(), (3,), (38, 39)])
+def test_what_a_driver_looks_at_summarizes_like_the_whole_run(silent: tuple[int, ...], lost: tuple[int, ...]) -> None:
+    history, rows = History(), list[ResultRow]()
+    for iteration in (*range(21, 41), *range(1, 21)):  # in whatever order they come
+        one = row(0, iteration, value=float(iteration))
+        rows.append(replace(one, episode_returns=(), episode_costs={}) if iteration in silent else one)
+    rows = [one for one in rows if one.iteration not in lost]
+    history.add(rows)
+
+    assert history.summarize(0, 0) == summarize_seed(rows)
+    returns = [
+        value for one in window_rows(sorted(rows, key=lambda one: one.iteration)) for value in one.episode_returns
+    ]
+    assert history.recent_episodes(0, 0)[0] == returns
+    assert len(history._recent(0, 0)) <= 2 or silent
