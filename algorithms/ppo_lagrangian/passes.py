@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from algorithms.adam import StackedAdam
+from algorithms.denormals import flushed_denormals
 from algorithms.functional.surrogate import gaussian_kl
 from algorithms.networks import StackedActorCritic
 from algorithms.parameters import PPOParameters
@@ -79,8 +80,9 @@ class TorchPasses:
     def run(self, batch: TrainBatch, order: Tensor, learning: Tensor) -> None:
         """See `Passes.run`."""
         learning = learning.to(self._networks.matrix.device)
-        for chosen in self._minibatches(order):
-            self._step(batch, chosen, learning)
+        with flushed_denormals():
+            for chosen in self._minibatches(order):
+                self._step(batch, chosen, learning)
 
     def divergence(self, batch: TrainBatch, old_log_std: Tensor) -> Tensor:
         """See `Passes.divergence`."""
@@ -187,8 +189,9 @@ class CompiledPasses:
         """Does the work of every seed, on as many threads as there are spaces."""
 
         def serve(first: int) -> None:
-            for seed in seeds[first :: len(self._spaces)]:
-                work(seed, self._spaces[first])
+            with flushed_denormals():  # holds for this thread only
+                for seed in seeds[first :: len(self._spaces)]:
+                    work(seed, self._spaces[first])
 
         if len(self._spaces) == 1:
             serve(0)

@@ -92,6 +92,26 @@ def test_compiled_a_seed_is_the_same_to_the_bit_alone_and_among_others_on_any_nu
     assert torch.equal(in_threads, among)
 
 
+@pytest.mark.parametrize(("kind", "threads"), [("compiled", 1), ("compiled", 2), ("fused", 1), ("autograd", 1)])
+def test_denormal_numbers_become_zeros_while_learning_and_only_then(
+    kind: str, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The unused outputs of a critic have no gradient: only what a pass rounds away can bring their moments to 0.
+
+    0.9^4 · 1e-39 would stay above float32's smallest number, 1.4e-45, and slow every later pass.
+    """
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    networks, batch = make_problem(torch.float32)
+    passes = passes_of(kind, networks)
+    moments: torch.Tensor = passes._adam.first.view(3, 3, -1)  # pyright: ignore[reportAttributeAccessIssue]
+    unused = networks.layout.layers(moments[:, 1])[-1].weight[..., 1]
+    unused.fill_(1e-39)
+    with torch.no_grad():
+        passes.run(batch, torch.arange(ROWS).repeat(3, 1), torch.ones(3, dtype=torch.bool))
+    assert torch.equal(unused, torch.zeros_like(unused))
+    assert torch.tensor(1e-39).mul(0.5).item() > 0.0
+
+
 def one_gradient(dtype: torch.dtype, network: int, parameters: PPOParameters) -> tuple[np.ndarray, torch.Tensor]:
     """The compiled gradient of seed 1's network for its first 64 rows, and autograd's."""
     networks = make_networks(hidden_sizes=(64, 64)).to(dtype)
