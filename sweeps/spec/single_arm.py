@@ -61,9 +61,24 @@ def _one_for_each_update(lagrangian: Any, search: dict[str, Any]) -> dict[str, A
             help="drop it, and write its hyperparameters into the grid: update: [ga, {update: pid, kp: 0.5}]",
         )
     others = {name: values for name, values in search.items() if name != UPDATE}
-    rest = {"search": others} if others.keys() != {"kind"} else {}
+    return arms_of_updates(axis_from_tune(search[UPDATE]), others if others.keys() != {"kind"} else None)
+
+
+def arms_of_updates(updates: Any, search: Any) -> dict[str, Any]:
+    """The arms that a grid over `update` stands for.
+
+    Args:
+        updates: Names of updates, or mappings with their hyperparameters.
+        search: What each arm searches, or None.
+
+    Returns:
+        Name → arm, in the order given.
+
+    Raises:
+        SpecError: If an update is unknown, breaks a rule or stands twice.
+    """
     arms: dict[str, Any] = {}
-    for index, value in enumerate(_listed(axis_from_tune(search[UPDATE]))):
+    for index, value in enumerate(_listed(updates)):
         try:
             checked = _checked(value)
             name = _name(checked)
@@ -71,7 +86,7 @@ def _one_for_each_update(lagrangian: Any, search: dict[str, Any]) -> dict[str, A
                 raise SpecError(f"{name!r} stands twice.", code="out-of-range", help="keep one of them")
         except SpecError as error:
             raise error.at("search", UPDATE, index, *error.path) from None
-        arms[name] = {"lagrangian": checked, **rest}
+        arms[name] = {"lagrangian": checked} | ({} if search is None else {"search": search})
     return arms
 
 

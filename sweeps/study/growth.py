@@ -12,6 +12,7 @@ from sweeps.spec import StudySpec
 from sweeps.spec.difference import differences, extends
 from sweeps.spec.errors import error_in_value
 from sweeps.spec.search import GridSearch
+from sweeps.spec.single_arm import UPDATE, arms_of_updates
 from sweeps.spec.space import known_points, trial_key
 
 
@@ -34,7 +35,7 @@ def grown(
         env_steps: So many more env steps for every seed.
         arms: Further arms by name, as in a study file.
         arm: The arm that gets `trials` and `values`; None: the only one that can take them.
-        values: Axis of a grid → further values.
+        values: Axis of a grid → further values; those of `update` become arms.
 
     Returns:
         The larger specification.
@@ -49,7 +50,10 @@ def grown(
         data["env_steps"] += _positive("env_steps", env_steps)
     if trials is not None:
         data["arms"][_searched_arm(spec, arm)]["search"]["trials"] += _positive("trials", trials)
-    for axis, added in (values or {}).items():
+    axes = dict(values or {})
+    if UPDATE in axes:
+        data["arms"] |= _more_updates(spec, axes.pop(UPDATE))
+    for axis, added in axes.items():
         search = data["arms"][_gridded_arm(spec, arm, axis)]["search"]
         search[axis] = [*search[axis], *(value for value in added if value not in search[axis])]
     if there := set(arms or {}) & set(spec.arms):
@@ -122,6 +126,20 @@ def _more_seeds(spec: StudySpec, seeds: int | Sequence[int]) -> int | list[int]:
     first = max(spec.seed_list) + 1
     added = range(first, first + _positive("seeds", seeds)) if isinstance(seeds, int) else seeds
     return [*spec.seed_list, *(seed for seed in added if seed not in spec.seed_list)]
+
+
+def _more_updates(spec: StudySpec, updates: Sequence[Any]) -> dict[str, Any]:
+    """The arms of further updates, where all arms are points of one grid."""
+    searches = [arm.search for arm in spec.arms.values()]
+    if not isinstance(searches[0], GridSearch | None) or any(search != searches[0] for search in searches):
+        raise SpecError(
+            "`update` can be extended where all arms search the same grid, but here they do not.",
+            code="out-of-range",
+            path=(UPDATE,),
+            help="add arms by name: `extend(arms={…})`, or run the study file with more of them",
+        )
+    new = arms_of_updates(updates, searches[0])
+    return {name: arm for name, arm in new.items() if name not in spec.arms}
 
 
 def _positive(name: str, value: int) -> int:

@@ -153,7 +153,7 @@ class Study(StudyReader):
             env_steps: So many more env steps for every seed.
             arms: Further arms by name, as in a study file.
             arm: The arm that gets `trials` and `values`, where several could.
-            **values: Axis of a grid → further values, as in `multiplier=[0.5, 0.7]`.
+            **values: Axis of a grid → further values, as in `multiplier=[0.5, 0.7]` or `update=["nupi"]`.
 
         Raises:
             SpecError: If nothing is added or a value breaks a rule.

@@ -83,6 +83,24 @@ def test_more_seeds_wait_beside_the_complete_ones_in_a_cohort_of_their_own(study
     assert [(run.seed, run.cohort) for run in study.trials[0].seed_runs] == [(0, 0), (1, 0), (2, 1), (7, 2)]
 
 
+def test_more_updates_meet_every_value_of_the_grid(tmp_path: Path) -> None:
+    rest = {key: value for key, value in BASE.items() if key != "arms"}
+    search = {"kind": "grid", "update": ["ga"], "cost_limit": [10.0, 12.0]}
+    study = create_study(StudySpec.model_validate({**rest, "search": search}), tmp_path)
+
+    study.extend(update=["ga", {"update": "pid", "kp": 0.5}])  # the first is there already
+
+    keys = [trial.key for trial in study.trials]
+    assert keys == [f'{arm}:{{"cost_limit":{limit}}}' for arm in ("ga", "pid-kp0.5") for limit in (10, 12)]
+    both = StudySpec.model_validate({**rest, "search": {**search, "update": ["ga", {"update": "pid", "kp": 0.5}]}})
+    assert study.spec == both
+
+
+def test_updates_join_no_arms_that_search_differently(study: Study) -> None:
+    with pytest.raises(SpecError, match="`update` can be extended where all arms search the same grid"):
+        study.extend(update=["ga"])
+
+
 def test_more_env_steps_continue_what_has_trained_and_say_so(study: Study) -> None:
     study.extend(env_steps=10_000)
 
