@@ -117,6 +117,27 @@ def test_others_carry_only_their_state(state: State, expected: TrialState) -> No
     assert (frozen.state, frozen.values, frozen.params) == (expected, None, {"kp": 0.1})
 
 
+def test_a_stopped_trial_that_had_reached_nothing_is_pruned() -> None:
+    silent = replace(trial(0, 0.1), state=State.PRUNED, seed_runs=(SeedRun(0, State.PRUNED),))
+    assert to_optuna(silent, SEARCH, distributions(SEARCH), judged(silent)).state is TrialState.PRUNED
+
+
+def test_logarithmic_and_stepped_ranges_are_drawn_as_such() -> None:
+    space = {
+        "kp": {"low": 1e-4, "high": 1.0, "log": True, "type": "float"},
+        "nu": {"low": 0.1, "high": 0.9, "step": 0.2, "type": "float"},
+        "delay": {"low": 2, "high": 20, "step": 6, "type": "int"},
+        "num_epochs": {"low": 1, "high": 1000, "log": True, "type": "int"},
+    }
+    search = OptunaSearch.model_validate({"sampler": "random", "trials": 60, "space": space})
+    drawn = [suggest(search, [], judged, study_seed=0, number=n) for n in range(60)]
+    # Half of what is drawn evenly in its logarithm lies below the geometric middle; else one or three in a hundred.
+    assert 20 <= sum(params["kp"] < 0.01 for params in drawn) <= 40
+    assert 20 <= sum(params["num_epochs"] < 32 for params in drawn) <= 40
+    assert {round(params["nu"], 9) for params in drawn} == {0.1, 0.3, 0.5, 0.7, 0.9}
+    assert {params["delay"] for params in drawn} == {2, 8, 14, 20}
+
+
 def test_running_trials_push_suggestions_away() -> None:
     done = [trial(n, 10.0 ** (-4 + n / 3), mean_return=-abs(-4 + n / 3 + 2.0)) for n in range(12)]
     running = [trial(12 + n, 1e-2, state=State.RUNNING) for n in range(8)]
