@@ -7,7 +7,6 @@ alone, or in another pack, from where it stands.
 import itertools
 from collections import defaultdict
 from collections.abc import Collection
-from typing import Any
 
 from sweeps.ledger import Writer
 from sweeps.records import State, Trial
@@ -60,9 +59,9 @@ class Packs:
         alike = (trial for trial in others if self._place(trial, bool(failures[trial.number])) == wanted)
         return list(itertools.islice(alike, size - 1))
 
-    def _place(self, trial: Trial, has_run: bool) -> Any:
-        """What the trials of a pack share."""
+    def _place(self, trial: Trial, has_run: bool) -> tuple[int, tuple[int, ...]]:
+        """What the trials of a pack share, beside hyperparameters, in which no trials of a study with `pack` differ."""
         seeds = trial.next_seeds
         store = CheckpointStore(trial_folder(self._checkpoints, trial.number), seeds)
         iteration = store.newest_iteration() if has_run else 0
-        return iteration, seeds, self._spec.resolve(trial.arm, trial.params).parameters
+        return iteration, seeds
