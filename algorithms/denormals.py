@@ -5,14 +5,14 @@ moves a critic's weights of it: they and their moments shrink step by step to th
 hundred of them made a pass over Goal1 up to four times as long.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import torch
 
 
 @contextmanager
-def flushed_denormals() -> Iterator[None]:
+def flushed_denormals() -> Generator[None]:
     """Lets this thread's CPU read and write denormal numbers as zeros; elsewhere, as in the physics, they stay."""
     torch.set_flush_denormal(True)
     try:
