@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.table import Table
 
+from sweeps.analysis.champion_section import champion_section
 from sweeps.analysis.multipliers import finding_lines, movements
 from sweeps.analysis.results import ReportedStudy, read_results
 from sweeps.analysis.study_figures import study_exhibits
@@ -86,7 +87,7 @@ def write_report(
     exhibits = study_exhibits(results, smoothing)
     moved = movements(results.spec, results.trials, results.rows)
     findings = tuple(finding_lines(moved, {trial.number: named(trial) for trial in results.trials}))
-    page = study_page(results, exhibits, findings, provenance_of(study))
+    page = study_page(results, exhibits, findings, provenance_of(study), champion_section(study.folder))
     folder.mkdir(parents=True, exist_ok=True)
     files = [path for exhibit in exhibits for path in exhibit.save(folder)]
     figures = tuple(path for path in files if path.suffix != ".csv")

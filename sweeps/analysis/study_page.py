@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from sweeps.analysis.aggregate_tables import conditions_table, robust_table
 from sweeps.analysis.arms import contrasts, contrasts_table
 from sweeps.analysis.calibration_report import calibration_table
 from sweeps.analysis.exhibit import Exhibit
@@ -56,7 +57,11 @@ _SECTIONS = (
 
 
 def study_page(
-    results: Results, exhibits: Sequence[Exhibit], findings: Sequence[str], provenance: Mapping[str, str]
+    results: Results,
+    exhibits: Sequence[Exhibit],
+    findings: Sequence[str],
+    provenance: Mapping[str, str],
+    champion: Section,
 ) -> Page:
     """Puts a study's report together.
 
@@ -65,6 +70,7 @@ def study_page(
         exhibits: Its figures.
         findings: Why multipliers did not hold their limits.
         provenance: Facts about its last start: commit and versions.
+        champion: About the policy to deploy.
 
     Returns:
         The page.
@@ -76,18 +82,24 @@ def study_page(
         subtitle=f"{setting_of(results)} · {results.spec.algorithm} · {limits} per episode",
         verdict=(f"{best[0].upper()}{best[1:]}.", *_star_lines(results)),
         missing=missing_lines(results),
-        sections=tuple(_sections(results, exhibits, findings, provenance)),
+        sections=tuple(_sections(results, exhibits, findings, provenance, champion)),
     )
 
 
 def _sections(
-    results: Results, exhibits: Sequence[Exhibit], findings: Sequence[str], provenance: Mapping[str, str]
+    results: Results,
+    exhibits: Sequence[Exhibit],
+    findings: Sequence[str],
+    provenance: Mapping[str, str],
+    champion: Section,
 ) -> Iterator[Section]:
     table = trials_table(results)
     if table.rows:
-        yield Section("trials", "Trials", tables=(table,))
+        robust = (robust_table(results), conditions_table(results))
+        yield Section("trials", "Trials", tables=(table, *(each for each in robust if each is not None)))
     else:
         yield Section("trials", "Trials", paragraphs=("No trial is complete.",))
+    yield champion
     one = table_one([(results.label(trial), results, trial) for trial in results.leaders])
     of_section = {
         "profile": (),

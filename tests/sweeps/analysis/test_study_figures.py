@@ -166,9 +166,10 @@ def test_the_page_stands_alone_and_can_be_heard(report, exhibits):
 
 def test_the_tables_are_there_as_latex_and_markdown(report):
     latex, text = ((report.folder / f"report.{end}").read_text() for end in ("tex", "md"))
-    for label in ("trials", "table-1", "stability", "safety", "cost-limits", "comparison", "settings", "grid"):
+    labels = ("trials", "robust", "conditions", "table-1", "stability", "safety", "cost-limits", "comparison")
+    for label in (*labels, "settings", "grid"):
         assert rf"\label{{tab:{label}}}" in latex
-    assert latex.count(r"\begin{tabular}") == latex.count(r"\end{tabular}") == 8
+    assert latex.count(r"\begin{tabular}") == latex.count(r"\end{tabular}") == 10
     assert r"$\lambda$" in latex
     assert "| seed mean, raw |" in text
     assert "multiplier | 0, 0.5, 1, 2 |" in text  # Table A.2
