@@ -3,8 +3,8 @@
     python -m benchmarks.trials [--task Circle1] [--seeds 10] [--trials 1 2 4 8]
 
 Start-up: from the moment an execution is handed to a worker until its first iteration may begin; cold, the worker's
-process starts first and imports everything. Memory: resident memory of a worker that has trained an iteration of Table
-A.1's size, and what lies in Ray's object store meanwhile. Growth: a study of so many trials, from `run` to the end, on
+process starts first and imports everything. Memory: of a worker that has trained an iteration of Table A.1's size after four
+starts, and what lies in Ray's object store meanwhile. Growth: a study of so many trials, from `run` to the end, on
 two cores, Ray's start included.
 """
 
@@ -37,9 +37,11 @@ class Worker(ExecutionTrainable):
         """Does what precedes the first iteration."""
         self._build()
 
-    def resident_mb(self) -> float:
-        """Resident memory of the process, MiB."""
-        return psutil.Process().memory_info().rss / 2**20
+    def memory(self) -> dict[str, float]:
+        """Memory of the process, MiB: resident, with its share of what others map too, and its own alone."""
+        full = psutil.Process().memory_full_info()
+        sizes = {"resident_mib": full.rss, "proportional_mib": full.pss, "unique_mib": full.uss}
+        return {name: size / 2**20 for name, size in sizes.items()}
 
 
 def study(task: str, seeds: int, **changes: Any) -> StudySpec:
@@ -79,14 +81,14 @@ def start_up_and_memory(task: str, seeds: int, folder: Path) -> dict[str, float]
             ray.get(worker.build.remote())
             warm.append(time.perf_counter() - started)
         ray.get(worker.train.remote())
-        resident = ray.get(worker.resident_mb.remote())
+        memory = ray.get(worker.memory.remote())
         stored = memory_summary(address=ray.get_runtime_context().gcs_address, stats_only=True)
         ray.get(worker.stop.remote())
     in_store = next(line for line in stored.splitlines() if "Plasma memory usage" in line)
     return {
         "cold_start_s": cold,
         "warm_start_s": median(warm),
-        "resident_mib": resident,
+        **memory,
         "object_store_mib": float(in_store.split()[3]),
     }
 
