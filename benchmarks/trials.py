@@ -3,8 +3,8 @@
     python -m benchmarks.trials [--task Circle1] [--seeds 10] [--trials 1 2 4 8]
 
 Start-up: from the moment an execution is handed to a worker until its first iteration may begin; cold, the worker's
-process starts first and imports everything. Memory: of a worker that has trained an iteration of Table A.1's size after four
-starts, and what lies in Ray's object store meanwhile. Growth: a study of so many trials, from `run` to the end, on
+process starts first and imports everything. Memory: of a worker that has trained an iteration of Table A.1's size after
+four starts, and what lies in Ray's object store meanwhile. Growth: a study of so many trials, from `run` to the end, on
 two cores, Ray's start included.
 """
 
