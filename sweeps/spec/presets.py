@@ -19,7 +19,7 @@ PPO_PRESETS: dict[PresetName, dict[str, Any]] = {
 # The same of `SACParameters`, which are OmniSafe's for the Point navigation tasks.
 SAC_PRESETS: dict[SACPresetName, dict[str, Any]] = {
     "paper": {},
-    "desk": {  # a quarter of an update per env step, of small networks with large steps: minutes for 40 000 env steps
+    "desk": {  # a quarter of an update per env step, of small networks with large steps: minutes for 60 000 env steps
         "num_envs": 4,
         "train_every": 8,
         "gradient_steps": 2,
@@ -27,7 +27,7 @@ SAC_PRESETS: dict[SACPresetName, dict[str, Any]] = {
         "learning_starts": 4_000,
         "buffer_size": 200_000,
         "batch_size": 128,
-        "actor_lr": 1e-3,
+        "actor_lr": 3e-4,
         "tau": 0.01,
         "hidden_sizes": (64, 64),
         "auto_alpha": True,
