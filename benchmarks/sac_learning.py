@@ -1,98 +1,91 @@
-"""What SAC learns under scalar multipliers and multiplier networks: the arms of a shipped study, one after the other.
+"""What SAC learned in a study, arm by arm: the figure and the table of docs/algorithms/sac_alam.md.
 
-    python -m benchmarks.sac_learning [--study sac-alam-ablation] [--scale desk] [--task Circle1] [--arms ARM …]
-    python -m benchmarks.sac_learning --task Circle1 --draw
+    lagsweep run sac-alam-ablation --scale desk
+    python -m benchmarks.sac_learning sac-alam-ablation-desk [--storage FOLDER]
+    python -m benchmarks.sac_learning Circle1
 
-Trains in one process, without Ray or MLflow, with what the study's file says of each arm; `lagsweep run` trains the
-same and keeps more. Writes results/sac_learning_TASK.json arm by arm: an arm that the file already holds is not trained
-again. `--draw` makes the figure in docs/images and prints the table in docs/algorithms/sac_alam.md from that file.
+Given a study it writes results/sac_learning_TASK.json: of each trial the returns, the costs and λ of every iteration,
+and what its calibration record says. Given a task it makes the figure and prints the table from that file.
 """
 
 import argparse
 import json
-import logging
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
-from ray.rllib.core.learner.training_data import TrainingData
 
-from algorithms.rollout import join_episodes
-from algorithms.sac_lagrangian import SACLagrangianConfig
-from algorithms.sac_lagrangian.calibration import record_states
-from algorithms.sac_lagrangian.env_runner import ReplayEnvRunner
-from algorithms.sac_lagrangian.learner import SACLagrangianLearner
-from algorithms.sac_lagrangian.statewise_penalty import StatewisePenalty
-from benchmarks.provenance import RESULTS, provenance
+from benchmarks.provenance import RESULTS, write_result
+from environments.tasks import PAPER_TASKS
 from sweeps.analysis.calibration import calibrations
-from sweeps.calibration_record import CalibrationRecord
-from sweeps.running.algorithm_config import algorithm_config
-from sweeps.spec import StudySpec
-from sweeps.spec.shipped import study_path
+from sweeps.analysis.results import Results, read_results
+from sweeps.records import State, Trial
+from sweeps.study import load_study
 
 _IMAGES = Path(__file__).parents[1] / "docs" / "images"
 _CURVES = {"return": "return per episode", "cost": "cost per episode", "multiplier": "λ (of a network its mean)"}
+_MEASURES = ("auroc", "base_rate", "slackness", "variation", "at_cap")
 _LAST = 0.2  # share of the iterations whose episodes the table counts
 
-Rows = list[dict[str, Any]]
+Arm = dict[str, Any]
 
 
-def train(config: SACLagrangianConfig, env_steps: int) -> tuple[Rows, list[dict[str, float]]]:
-    """One row an iteration, each number a list over seeds, and the calibration of each seed's network."""
-    runner = ReplayEnvRunner(config=config)
-    learner = cast(SACLagrangianLearner, config.build_learner(spaces=runner.get_spaces()))
-    learner.build()
-    runner.follow(learner.networks)
-    parameters, rows = config.parameters, []
-    for iteration in range(env_steps // parameters.steps_per_iteration):
-        rounds = []
-        for _ in range(parameters.steps_per_iteration // parameters.train_every):
-            transitions = runner.sample()
-            learner.update(TrainingData(batch=cast(Any, transitions)))
-            rounds.append(transitions.episodes)
-        learner.end_iteration()
-        of_seeds = [join_episodes(rounds).of_seed(index) for index in range(len(config.seed_list))]
-        rows.append(
-            {
-                "env_steps": (iteration + 1) * parameters.steps_per_iteration,
-                "return": [returns.tolist() for returns, _ in of_seeds],
-                "cost": [costs[:, 0].tolist() for _, costs in of_seeds],
-                "multiplier": [float(v) for v in learner.seed_metrics.get("multiplier/value", [])],
-            }
-        )
-        logging.info("%s", {key: rows[-1][key] for key in ("env_steps", "multiplier")})
-    if not isinstance(learner.penalty, StatewisePenalty):
-        return rows, []
-    record = CalibrationRecord(**record_states(config, learner.networks, learner.penalty))
-    measures = ("auroc", "base_rate", "slackness", "variation", "at_cap")
-    return rows, [{name: float(getattr(found, name)) for name in measures} for found in calibrations(record)]
+def read_arm(results: Results, trial: Trial) -> Arm:
+    """What a trial recorded.
+
+    Args:
+        results: Of its study.
+        trial: One that is complete.
+
+    Returns:
+        `rows`, one an iteration: `env_steps`, and a list over seeds of the episodes' `return` and `cost` and of the
+        `multiplier`; `calibration`, of each seed's network, none for a scalar λ; `learning_starts`, env steps.
+    """
+    of_step: dict[int, list[Any]] = {}
+    for row in sorted((row for row in results.rows if row.trial == trial.number), key=lambda row: row.seed):
+        of_step.setdefault(row.env_steps, []).append(row)
+    rows = [
+        {
+            "env_steps": steps,
+            "return": [list(row.episode_returns) for row in of_seeds],
+            "cost": [list(row.episode_costs["cost"]) for row in of_seeds],
+            "multiplier": [row.metrics.get("multiplier/value") for row in of_seeds],
+        }
+        for steps, of_seeds in sorted(of_step.items())
+    ]
+    record = results.calibration.get(trial.number)
+    measured = [] if record is None else calibrations(record)
+    parameters: Any = results.run(trial).parameters
+    return {
+        "rows": rows,
+        "calibration": [{name: getattr(of_seed, name) for name in _MEASURES} for of_seed in measured],
+        "learning_starts": parameters.learning_starts,
+    }
 
 
-def curve(rows: Rows, name: str) -> np.ndarray:
+def curve(arm: Arm, name: str) -> np.ndarray:
     """`[S, I]`; means of the episodes of an iteration, of the multiplier the value after it."""
-    seeds = len(rows[0]["return"])
-    values = [[row[name][seed] if row[name] else np.nan for seed in range(seeds)] for row in rows]
-    return np.array([[np.mean(value) if np.size(value) else np.nan for value in row] for row in values]).T
+    values = [[np.nan if value in (None, []) else np.mean(value) for value in row[name]] for row in arm["rows"]]
+    return np.array(values).T
 
 
-def final(rows: Rows, name: str) -> np.ndarray:
+def final(arm: Arm, name: str) -> np.ndarray:
     """`[S]`; the mean of a seed's episodes in the last fifth of the iterations."""
-    last = rows[-max(1, round(_LAST * len(rows))) :]
+    last = arm["rows"][-max(1, round(_LAST * len(arm["rows"]))) :]
     return np.array([np.mean(np.concatenate([row[name][seed] for row in last])) for seed in range(len(last[0][name]))])
 
 
-def draw(arms: dict[str, Any], limit: float, path: Path) -> None:
+def draw(arms: dict[str, Arm], limit: float, path: Path) -> None:
     """Mean over seeds as a line for each arm, and the range of the seeds behind it."""
     figure = Figure(figsize=(10.0, 3.4), layout="constrained")
     axes: Any = figure.subplots(1, 3)
     for axis, (name, title) in zip(axes, _CURVES.items(), strict=True):
         for arm, found in arms.items():
             steps = np.array([row["env_steps"] for row in found["rows"]]) / 1000
-            values = curve(found["rows"], name)
+            values = curve(found, name)
             (line,) = axis.plot(steps, values.mean(0), linewidth=1.5, label=arm)
-            axis.fill_between(steps, values.min(0), values.max(0), alpha=0.12, color=line.get_color(), linewidth=0)
+            axis.fill_between(steps, values.min(0), values.max(0), alpha=0.1, color=line.get_color(), linewidth=0)
         axis.set(xlabel="env steps per seed (thousands)", title=title)
     axes[2].set_yscale("symlog", linthresh=0.1)  # a scalar λ and one that has run away side by side
     axes[1].axhline(limit, color="black", linestyle=":", linewidth=1)
@@ -100,20 +93,20 @@ def draw(arms: dict[str, Any], limit: float, path: Path) -> None:
     figure.savefig(path, dpi=130)
 
 
-def table(arms: dict[str, Any]) -> str:
+def table(arms: dict[str, Arm]) -> str:
     """The table of the documentation, in Markdown: means over seeds, and the seeds."""
     lines = ["| Arm | Return | Cost | λ | AUROC of λ(s) | Way of λ per iteration |", "|---|---|---|---|---|---|"]
-    for arm, found in arms.items():
-        rows, calibration = found["rows"], found["calibration"]
+    for name, arm in arms.items():
         cells = [
-            _cell(final(rows, "return"), 1),
-            _cell(final(rows, "cost"), 0),
-            _cell(curve(rows, "multiplier")[:, -1], 2),
+            _cell(final(arm, "return"), 1),
+            _cell(final(arm, "cost"), 0),
+            _cell(curve(arm, "multiplier")[:, -1], 2),
         ]
-        of_network = [np.array([seed[name] for seed in calibration]) for name in ("auroc", "variation")]
-        cells += [_cell(values, 2) if calibration else "–" for values in of_network]
-        lines.append(f"| {arm} | {' | '.join(cells)} |")
-    random = [row for found in list(arms.values())[:1] for row in found["rows"][:2]]
+        of_network = [np.array([seed[key] for seed in arm["calibration"]]) for key in ("auroc", "variation")]
+        cells += [_cell(values, 2) if len(values) else "–" for values in of_network]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    (first, *_) = arms.values()  # before learning every arm draws the same random actions
+    random = [row for row in first["rows"] if row["env_steps"] <= first["learning_starts"]]
     returns, costs = (np.concatenate([np.concatenate(row[name]) for row in random]) for name in ("return", "cost"))
     return "\n".join([*lines, f"| random actions | {returns.mean():.1f} | {costs.mean():.0f} | – | – | – |"])
 
@@ -128,29 +121,22 @@ def _cell(values: np.ndarray, digits: int) -> str:
 
 
 def main() -> None:
-    """Trains what is missing, or draws what is there."""
+    """Reads a study, or draws what was read."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--study", default="sac-alam-ablation")
-    parser.add_argument("--scale", default="desk")
-    parser.add_argument("--task", default="Circle1", help="in the place of the study's own")
-    parser.add_argument("--arms", nargs="+", help="default: all")
-    parser.add_argument("--draw", action="store_true")
+    parser.add_argument("study", metavar="STUDY|TASK", help="a study's name, or a task whose result is there")
+    parser.add_argument("--storage", help="default: LAGSWEEP_STORAGE, else lagsweep-runs")
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    torch.set_num_threads(1)
-    given = StudySpec.from_yaml(study_path(arguments.study), arguments.scale)
-    spec = StudySpec.model_validate(given.model_dump(exclude_none=True) | {"task": arguments.task})
-    path = RESULTS / f"sac_learning_{arguments.task}.json"
-    arms: dict[str, Any] = json.loads(path.read_text())["arms"] if path.exists() else {}
-    if arguments.draw:
-        draw(arms, spec.cost_limits["cost"], _IMAGES / f"sac-learning-{arguments.task.lower()}.png")
-        print(table(arms))
+    if arguments.study not in PAPER_TASKS:
+        results = read_results(load_study(arguments.study, arguments.storage))
+        complete = [trial for trial in results.trials if trial.state is State.COMPLETE]
+        arms = {trial.arm: read_arm(results, trial) for trial in complete}
+        spec = results.spec
+        measured = {"cost_limit": spec.cost_limits["cost"], "env_steps": spec.env_steps, "arms": arms}
+        print(write_result(f"sac_learning_{spec.task}", measured))
         return
-    for arm in [arm for arm in arguments.arms or spec.arms if arm not in arms]:
-        run = spec.resolve(arm, {})
-        rows, calibration = train(cast(Any, algorithm_config(run, spec.seed_list, "auto")), run.env_steps)
-        arms[arm] = {"rows": rows, "calibration": calibration, **provenance()}
-        path.write_text(json.dumps({"arms": arms}) + "\n")
+    measured = json.loads((RESULTS / f"sac_learning_{arguments.study}.json").read_text())["measured"]
+    draw(measured["arms"], measured["cost_limit"], _IMAGES / f"sac-learning-{arguments.study.lower()}.png")
+    print(table(measured["arms"]))
 
 
 if __name__ == "__main__":
