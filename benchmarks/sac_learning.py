@@ -10,6 +10,7 @@ and what its calibration record says. Given a task it makes the figure and print
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,8 @@ def main() -> None:
         complete = [trial for trial in results.trials if trial.state is State.COMPLETE]
         arms = {trial.arm: read_arm(results, trial) for trial in complete}
         spec = results.spec
+        if arguments.storage:  # no machine's path in the result
+            sys.argv[sys.argv.index(arguments.storage)] = "FOLDER"
         measured = {"cost_limit": spec.cost_limits["cost"], "env_steps": spec.env_steps, "arms": arms}
         print(write_result(f"sac_learning_{spec.task}", measured))
         return
