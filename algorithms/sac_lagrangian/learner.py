@@ -13,6 +13,7 @@ from ray.rllib.core.learner.torch.torch_learner import TorchLearner
 from ray.rllib.utils.annotations import override
 from torch import Tensor
 
+from algorithms.denormals import flushed_denormals
 from algorithms.errors import NonFiniteError
 from algorithms.functional.scale_invariance import ScaleState, scale_start, scale_step
 from algorithms.functional.soft_actor_critic import temperature_loss
@@ -123,8 +124,9 @@ class SACLagrangianLearner(TorchLearner):
         transitions: Transitions = training_data.batch
         self.buffer.add(transitions)
         learns = self.buffer.num_steps * self._parameters.num_envs > self._parameters.learning_starts
-        for _ in range(self._parameters.gradient_steps if learns else 0):
-            self._gradient_step()
+        with flushed_denormals():  # Adam's moments of a unit that has died shrink to them
+            for _ in range(self._parameters.gradient_steps if learns else 0):
+                self._gradient_step()
         self._weights_seq_no += 1
         self._penalty.end_round(transitions.episodes, has_learned=learns)
         return {}

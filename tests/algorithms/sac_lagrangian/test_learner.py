@@ -1,11 +1,12 @@
 """The learner: what moves when, that seeds do not mix, and that it continues bit for bit."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
+from ray.rllib.core import DEFAULT_MODULE_ID
 
 from algorithms.errors import NonFiniteError
 from algorithms.sac_lagrangian import SACLagrangianConfig
@@ -69,6 +70,19 @@ def test_targets_follow_the_critics_by_tau() -> None:
     trial.iterate()
     _, critics, targets, _ = trial.matrices()
     assert torch.equal(critics, targets)
+
+
+def test_denormal_numbers_become_zeros_while_learning_and_only_then() -> None:
+    """A unit that has died has no gradient; 0.9^26 · 1e-39 would stay above float32's smallest number, 1.4e-45."""
+    trial = Trial(make_config())
+    trial.iterate()
+    networks, optimizer = trial.learner.networks, trial.learner.get_optimizer(DEFAULT_MODULE_ID, "critics")
+    moments = networks._critic_layout.layers(cast(Any, optimizer).state[networks.critics]["exp_avg"])[0].weight[0, :, 0]
+    networks._critic_layout.layers(networks.critics.data)[0].bias[0, 0, 0] = -1e6
+    moments.fill_(1e-39)
+    trial.iterate()
+    assert torch.equal(moments, torch.zeros_like(moments))
+    assert torch.tensor(1e-39).mul(0.5).item() > 0.0
 
 
 def test_a_fixed_temperature_stays() -> None:
