@@ -10,12 +10,18 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
 from benchmarks.provenance import write_result
 from environments.tasks import MULTIPLIER_GRIDS
 from sweeps.analysis.lambda_star import lambda_star_interval
+from sweeps.analysis.style import BLUE, FAINT, GREEN, INK, VERMILION, figure_style
 from sweeps.records import State
 from sweeps.spec import StudySpec
 from sweeps.study import Study, create_study
+
+FIGURE = Path(__file__).parents[1] / "docs" / "images" / "adaptive-profile.png"
 
 
 def spec_of(name: str, search: dict[str, Any], options: argparse.Namespace) -> StudySpec:
@@ -54,8 +60,42 @@ def found(study: Study, limit: float, every: int = 1) -> dict[str, Any]:
     }
 
 
+def draw(measured: dict[str, Any]) -> None:
+    """Cost of every seed at every multiplier, and where each profile says that λ* lies."""
+    looks = {
+        "grid": ("published grid", BLUE, "o"),
+        "every_third_of_the_grid": ("every third of it", GREEN, ""),
+        "adaptive": ("adaptive", VERMILION, "D"),
+    }
+    with figure_style():
+        figure = Figure(figsize=(7.5, 4.2), layout="constrained")
+        profile, stars = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+        for row, (name, (label, color, marker)) in enumerate(looks.items()):
+            found = measured[name]
+            text = f"{label}: {found['points']} points, {found['runs']} runs"
+            multipliers = [float(multiplier) for multiplier in found["costs"]]
+            means = [sum(costs) / len(costs) for costs in found["costs"].values()]
+            if marker:
+                profile.plot(multipliers, means, marker, color=color, markersize=5, label=text)
+                for multiplier, costs in zip(multipliers, found["costs"].values(), strict=True):
+                    profile.plot([multiplier] * len(costs), costs, marker, color=color, markersize=2, alpha=0.4)
+            if found["lambda_star"] is not None:
+                stars.plot([found["low"], min(found["high"], max(multipliers))], [row, row], color=color, linewidth=3)
+                stars.plot([found["lambda_star"]], [row], "|", color=INK, markersize=12)
+        profile.axhline(measured["limit"], color=FAINT, linestyle="--", label=f"limit {measured['limit']:g}")
+        profile.set(ylabel="cost of an episode", title=f"{measured['task']}: where the cost meets its limit")
+        profile.legend()
+        stars.set(
+            xlabel="multiplier λ", yticks=range(len(looks)), yticklabels=[label for label, _, _ in looks.values()]
+        )
+        stars.set_ylim(-0.6, len(looks) - 0.4)
+        stars.grid(axis="y", visible=False)
+        FigureCanvasAgg(figure)
+        figure.savefig(FIGURE, dpi=110, metadata={"Software": None})
+
+
 def main() -> None:
-    """Trains both and writes results/adaptive_profile.json."""
+    """Trains both and writes results/adaptive_profile.json and docs/images/adaptive-profile.png."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--task", default="Circle1")
     parser.add_argument("--limit", type=float, default=60.0)
@@ -82,6 +122,7 @@ def main() -> None:
             measured["every_third_of_the_grid"] = found(study, options.limit, every=3)
     measured["times_fewer_runs"] = round(measured["grid"]["runs"] / measured["adaptive"]["runs"], 2)
     print(write_result("adaptive_profile", measured))
+    draw(measured)
 
 
 if __name__ == "__main__":
