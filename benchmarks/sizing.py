@@ -2,9 +2,10 @@
 
     python -m benchmarks.sizing
 
-Reads results/race_Circle1.json, race_Goal1.json (ten seeds, Table A.1) and environments.json, measures nothing, and prints
-the tables of docs/operations.md. A trial is scheduled as a whole, on as many cores as it has threads. Threads share the
-seeds in the update; that this is free of loss, and that cores do not slow one another down, is assumed, not measured.
+Reads race_Circle1.json, race_Goal1.json (ten seeds, Table A.1) and environments.json of results/, measures nothing, and
+prints the tables of docs/operations.md. A trial is scheduled as a whole, on as many cores as it has threads. Threads
+share the seeds in the update; that this is free of loss, and that cores do not slow one another down, is assumed, not
+measured.
 """
 
 import heapq
