@@ -14,6 +14,15 @@ from sweeps.ledger.tables import SCHEMA_VERSION, metadata, schema
 
 BUSY_TIMEOUT_S = 30.0
 
+# A network that swallows packets would else keep a query waiting for a quarter of an hour, or two hours for its answer.
+_NETWORK = {
+    "connect_timeout": 10,  # s
+    "tcp_user_timeout": 20_000,  # ms; until sent data must have arrived
+    "keepalives_idle": 10,  # s without an answer until the server is asked whether it is there,
+    "keepalives_interval": 5,  # s between questions,
+    "keepalives_count": 2,  # which so often may remain without an answer
+}
+
 _LAYOUT_LOCK = 7_602_331  # any number of our own: of two processes that lay out a PostgreSQL ledger one waits
 
 
@@ -88,7 +97,7 @@ def _options(where: URL) -> dict[str, Any]:
     options: dict[str, Any] = {"json_deserializer": from_json}  # a third of json.loads' time
     if where.get_backend_name() == "sqlite":
         return options | {"connect_args": {"timeout": BUSY_TIMEOUT_S}}
-    return options | {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
+    return options | {"pool_pre_ping": True, "connect_args": _NETWORK}
 
 
 def _configure_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
