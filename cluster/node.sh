@@ -18,6 +18,17 @@ if ((token_length < 32)); then
   exit 2
 fi
 
+# Ray lets every user of the machine write its folder, from which it runs code: it lies in one that only this user enters.
+if [[ -z "${LAGSWEEP_RAY_FOLDER:-}" ]]; then
+  private="/tmp/ray-of-$(id -u)"
+  mkdir -m 700 "$private" 2>/dev/null || true
+  if [[ -L "$private" || ! -O "$private" || "$(stat -c %a "$private")" != 700 ]]; then
+    echo "$private must be a folder of this user that nobody else may enter (mode 700): remove it, or set LAGSWEEP_RAY_FOLDER" >&2
+    exit 2
+  fi
+  export LAGSWEEP_RAY_FOLDER="$private/${SLURM_JOB_ID:-ray}"
+fi
+
 # Ray offers its metrics to everybody, token or not: no, unless LAGSWEEP_RAY_METRICS=1, where a firewall stands before it.
 if [[ "${LAGSWEEP_RAY_METRICS:-0}" != 1 ]]; then
   export RAY_enable_metrics_collection=0

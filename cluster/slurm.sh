@@ -8,6 +8,9 @@
 #
 #   LAGSWEEP_STORAGE       storage folder (default: ./lagsweep-runs)
 #   LAGSWEEP_CHECKPOINTS   where checkpoints go, if not with the study
+#   LAGSWEEP_LEDGER        postgresql://… where the storage folder is on a network file system: SQLite's locks do not work
+#                          there (its password: PGPASSFILE)
+#   MLFLOW_TRACKING_URI    the team's MLflow server; without it runs are kept in the storage folder
 #
 #SBATCH --job-name=lagsweep
 #SBATCH --nodes=2
@@ -38,15 +41,14 @@ chmod 700 "$keys"
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH="$keys/slurm-$SLURM_JOB_ID.token"
 (umask 077 && head -c 32 /dev/urandom | base64 -w0 >"$RAY_AUTH_TOKEN_PATH")
 
-# Two jobs may share a node: folders of their own, and the ports that we choose by the job's number, alike for two jobs only
-# where theirs differ by a multiple of 10 000. Ray picks the others among free ones.
+# Two jobs may share a node: folders of their own (node.sh), and the ports that we choose by the job's number, alike for two
+# jobs only where theirs differ by a multiple of 10 000. Ray picks the others among free ones.
 port=$((20000 + SLURM_JOB_ID % 10000))
-folder="/tmp/ray-$SLURM_JOB_ID"
 mapfile -t nodes < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
 address="$(srun --nodes 1 --ntasks 1 --nodelist "${nodes[0]}" hostname --ip-address | awk '{print $1}'):$port"
 cpus="${SLURM_CPUS_PER_TASK:-$SLURM_CPUS_ON_NODE}"
 gpus="${SLURM_GPUS_ON_NODE:-0}"
-resources=(--num-cpus "$cpus" --num-gpus "$gpus" --temp-dir "$folder")
+resources=(--num-cpus "$cpus" --num-gpus "$gpus")
 
 started=()
 # shellcheck disable=SC2329  # called by the trap

@@ -23,4 +23,5 @@ until ray health-check --address "$head" >/dev/null 2>&1; do
   sleep 2
 done
 
-exec ray start --address "$head" --block --disable-usage-stats --object-store-memory "$LAGSWEEP_OBJECT_STORE_BYTES" "$@"
+exec ray start --address "$head" --block --disable-usage-stats --temp-dir "$LAGSWEEP_RAY_FOLDER" \
+  --object-store-memory "$LAGSWEEP_OBJECT_STORE_BYTES" "$@"

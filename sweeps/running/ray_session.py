@@ -19,6 +19,7 @@ _NUM_STARTS = 3
 
 _RAY_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_enable_metrics_collection": "0",  # its metrics ask nobody for a token, and nobody reads them here
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the coming default, of whose absence every start warns
     "RAY_agent_register_timeout_ms": "120000",  # a raylet gives up on its agents too soon on a busy machine
 }
@@ -96,7 +97,7 @@ def _connect(address: str) -> None:
 def _own_ray() -> Generator[None]:
     with scratch_folder() as folder:
         try:
-            _start(str(folder))
+            _start(str(folder / "ray"))  # Ray lets everybody write its own folder; nobody else gets this far
             yield
         finally:
             ray.shutdown()

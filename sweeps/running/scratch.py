@@ -52,7 +52,7 @@ def _namespace() -> str:
 def _remove_stale(parent: Path) -> None:
     for folder in parent.glob(f"{_PREFIX}*"):
         if _is_stale(folder):
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove_once(folder)
 
 
 def _is_stale(folder: Path) -> bool:
@@ -73,7 +73,18 @@ def _is_stale(folder: Path) -> bool:
 def _remove(folder: Path) -> None:
     """Removes a folder into which ending processes of Ray may still write their last log lines."""
     for _ in range(_NUM_REMOVALS):
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove_once(folder)
         if not folder.exists():
             return
         time.sleep(0.5)
+
+
+def _remove_once(folder: Path) -> None:
+    """Removes what can be removed, and who owns it last: what is left then is still known to be stale one day."""
+    for child in folder.iterdir():
+        if child.is_dir() and not child.is_symlink():
+            shutil.rmtree(child, ignore_errors=True)
+        elif child.name != _OWNER:
+            child.unlink(missing_ok=True)
+    if [child.name for child in folder.iterdir()] in ([], [_OWNER]):
+        shutil.rmtree(folder, ignore_errors=True)

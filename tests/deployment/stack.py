@@ -169,14 +169,14 @@ def _start_mlflow(stack: Stack, database_port: int, port: int, endpoint: str) ->
 
 def _start_nodes(stack: Stack, ports: dict[str, int]) -> None:
     agents = {part: free_port() for part in ("head", "worker")}
-    place = ["--temp-dir", str(stack.folder / "ray")]
+    place = {part: stack.node | {"LAGSWEEP_RAY_FOLDER": str(stack.folder / part)} for part in agents}
     head = ["--node-ip-address", "127.0.0.1", "--port", str(ports["gcs"]), "--num-cpus", "0"]
     dashboard = ["--dashboard-host", "127.0.0.1", "--dashboard-port", str(ports["jobs"])]
     client = ["--ray-client-server-port", str(free_port()), "--dashboard-agent-listen-port", str(agents["head"])]
-    _start(stack, "head", stack.node, [*head, *dashboard, *client, *place])
+    _start(stack, "head", place["head"], [*head, *dashboard, *client])
     _wait(stack, "head", f"{stack.jobs}/api/gcs_healthz")
     worker = ["--num-cpus", "2", "--dashboard-agent-listen-port", str(agents["worker"])]
-    _start(stack, "worker", stack.node, [stack.gcs, "--node-ip-address", "127.0.0.1", *worker])
+    _start(stack, "worker", place["worker"], [stack.gcs, "--node-ip-address", "127.0.0.1", *worker])
     _wait(stack, "worker", f"http://127.0.0.1:{agents['worker']}/api/local_raylet_healthz")
 
 

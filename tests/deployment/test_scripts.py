@@ -1,5 +1,6 @@
 """Start scripts for machines without a container engine."""
 
+import os
 import subprocess
 
 import pytest
@@ -81,3 +82,17 @@ def test_slurm_script_ends_where_the_step_of_one_node_has_ended(tmp_path):
     said = start("slurm.sh", "study.yaml", PATH=f"{programs}:/usr/bin:/bin", HOME=str(tmp_path), **job)
     assert said.returncode == 5
     assert list((tmp_path / ".lagsweep").iterdir()) == []  # nor is a token left
+
+
+def test_a_node_keeps_ray_where_nobody_else_may_enter(tmp_path):
+    token = tmp_path / "token"
+    token.write_text("a" * 32)
+    read = (
+        f'source {CLUSTER / "node.sh"} && stat -c %a "$(dirname "$LAGSWEEP_RAY_FOLDER")" && echo "$LAGSWEEP_RAY_FOLDER"'
+    )
+    variables = {"PATH": "/usr/bin:/bin", "RAY_AUTH_TOKEN_PATH": str(token), "SLURM_JOB_ID": "7"}
+    command = ["bash", "-euo", "pipefail", "-c", read]
+    said = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    assert said.stdout.splitlines() == ["700", f"/tmp/ray-of-{os.getuid()}/7"], said.stderr
+    for script in ("head.sh", "worker.sh"):
+        assert '--temp-dir "$LAGSWEEP_RAY_FOLDER"' in (CLUSTER / script).read_text()

@@ -1,5 +1,7 @@
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import ray
@@ -28,3 +30,14 @@ def test_a_cluster_of_another_version_is_refused_with_both_versions() -> None:
     assert said.stdout.startswith("version-mismatch "), said.stderr
     assert "2.0.0" in said.stdout
     assert version in said.stdout
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_nobody_else_reaches_the_folder_of_a_ray_of_our_own() -> None:
+    """Ray opens its folder to every user of the machine; one above it must be closed."""
+    node = ray._private.worker._global_node
+    assert node is not None
+    folder = Path(node.get_session_dir_path())
+    assert any(
+        parent.stat().st_mode & 0o777 == 0o700 and parent.stat().st_uid == os.geteuid() for parent in folder.parents
+    )
