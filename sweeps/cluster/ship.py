@@ -18,12 +18,29 @@ MAX_BYTES = 50 * 2**20
 """Bytes of a shipped tree before it is packed, at most. Ray keeps the package in the head's memory."""
 
 _SECRET_NAMES = re.compile(
-    r"\.env(\..+)?|.*\.(pem|key|p12|pfx|jks|keystore|kdbx|ppk)|id_(rsa|dsa|ecdsa|ed25519).*|auth_token|\.?credentials?"
-    r"(\..+)?|\.netrc|\.pgpass|\.npmrc|\.pypirc|\.htpasswd|kubeconfig|secrets?\.(ya?ml|json|toml|ini|env)",
+    r"\.env(\..+)?|.*\.env|\.envrc|.*\.(pem|key|p12|pfx|jks|keystore|kdbx|ppk)|id_(rsa|dsa|ecdsa|ed25519).*|\.netrc"
+    r"|\.pgpass|\.npmrc|\.pypirc|\.htpasswd|kubeconfig|service[-_]?account.*\.json|\..*_history|.*auth\.(ini|json|toml)",
     re.IGNORECASE,
 )
+_SECRET_WORDS = re.compile(
+    r"(?<![a-z])(tokens?|secrets?|passwords?|passwd|passphrase|credentials?|identities|api[-_]?keys?|(secret|access)[-_]?keys?)"
+    r"(?![a-z])",
+    re.IGNORECASE,
+)
+_SOURCES = {".c", ".cpp", ".css", ".h", ".html", ".ipynb", ".js", ".md", ".py", ".pyi", ".rs", ".rst", ".sh", ".ts"}
 _HARMLESS_NAMES = {".env.example", ".env.sample", ".env.template"}
-_LEFT_FOLDERS = {".git", ".venv", "venv", ".ssh", ".aws", ".kube", "node_modules", "__pycache__", "lagsweep-runs"}
+_LEFT_FOLDERS = {
+    ".git",
+    ".venv",
+    "venv",
+    ".ssh",
+    ".aws",
+    ".docker",
+    ".kube",
+    "node_modules",
+    "__pycache__",
+    "lagsweep-runs",
+}
 _PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----")
 _MOST_KEY_BYTES = 64 * 2**10
 _NUM_NAMED = 5
@@ -102,9 +119,16 @@ def _stays(tree: Path, path: Path, environments: Iterable[Path]) -> bool:
         return True
     if _LEFT_FOLDERS & set(path.parts) or any(path.is_relative_to(folder) for folder in environments):
         return True
-    if path.name not in _HARMLESS_NAMES and _SECRET_NAMES.fullmatch(path.name):
+    if path.name not in _HARMLESS_NAMES and _has_secret_name(path):
         return True
     return file.stat().st_size <= _MOST_KEY_BYTES and _PRIVATE_KEY.search(file.read_bytes()) is not None
+
+
+def _has_secret_name(path: Path) -> bool:
+    """Whether a file is named as secrets are; code that deals with tokens is none."""
+    if _SECRET_NAMES.fullmatch(path.name):
+        return True
+    return path.suffix not in _SOURCES and _SECRET_WORDS.search(path.name) is not None
 
 
 def _too_large(sizes: dict[Path, int], total: int, max_bytes: int) -> SweepError:
