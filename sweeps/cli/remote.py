@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from sweeps.errors import SweepError, UnreachableError
+from sweeps.records import State
 
 if TYPE_CHECKING:
     from sweeps.cluster.client import SweepClient
 
 _ANSWER_S = 300.0
+_UNENDED = ("PENDING", "RUNNING", "FAILED")
 
 
 def reaches_ledger() -> bool:
@@ -53,6 +55,39 @@ def answer(
         except UnreachableError as error:
             typer.echo(f"asking the cluster: {error.message}", err=True)
     return connect(address).ask(arguments, timeout_s=timeout_s)
+
+
+def describe_job(address: str, study: str) -> dict[str, Any] | None:
+    """The job that drives a study, or the last one that did: `id`, `status` and Ray's `message`.
+
+    Args:
+        address: URL of the cluster's dashboard.
+        study: Its name.
+
+    Returns:
+        The job; None where the cluster remembers none.
+    """
+    job = connect(address).last_jobs().get(study)
+    if job is None:
+        return None
+    return {"id": job.submission_id, "status": job.status.value, "message": job.message}
+
+
+def add_jobs(address: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Adds to a list of studies how their jobs stand, and those whose job has not told the ledger of them yet."""
+    from sweeps.cluster.submission import task_of
+
+    jobs = connect(address).last_jobs()
+    nothing = {state.lower(): 0 for state in State}
+    missing = {name: job for name, job in jobs.items() if name not in {row["study"] for row in rows}}
+    waiting = [
+        {"study": name, "task": task_of(job), **nothing}
+        for name, job in missing.items()
+        if job.status.value in _UNENDED  # one that ended well belongs to a study that was deleted since
+    ]
+    return [
+        row | {"job": jobs[row["study"]].status.value if row["study"] in jobs else None} for row in [*rows, *waiting]
+    ]
 
 
 def show_logs(address: str, study: str, *, follow: bool) -> None:

@@ -20,10 +20,10 @@ from sweeps.cli.output import (
     show_json,
     show_rows,
 )
-from sweeps.cli.remote import answer
+from sweeps.cli.remote import add_jobs, answer, describe_job
 from sweeps.cli.results import short, show, write
 from sweeps.cli.watch import watch
-from sweeps.errors import ExitCode
+from sweeps.errors import ExitCode, SweepError, UnreachableError
 from sweeps.records import Interval, State, Trial
 from sweeps.trial_table import objectives_beside
 
@@ -39,7 +39,8 @@ def register(app: typer.Typer) -> None:
 
 def list_(storage: StorageOption = None, address: ClusterOption = None, output: OutputOption = Output.TABLE) -> None:
     """List the studies of a storage folder, or of a cluster."""
-    show_rows(answer(address, ["list"], lambda: _describe_studies(storage)), output)
+    rows = answer(address, ["list"], lambda: _describe_studies(storage))
+    show_rows(rows if address is None else add_jobs(address, rows), output)
 
 
 def status(
@@ -49,11 +50,13 @@ def status(
     output: DocumentOption = Document.TABLE,
 ) -> None:
     """Show how a study stands."""
-    now = answer(address, ["status", name], lambda: _describe_status(load(name, storage).status()))
+    now = _ask_status(name, storage, address)
     if output == "json":
         show_json(now)
         return
-    counts = ", ".join(f"{number} {state}" for state, number in now["trials"].items() if number)
+    if now.get("job") is not None:
+        typer.echo(f"job {now['job']['id']}: {now['job']['status'].lower()}; {now['job']['message']}")
+    counts = ", ".join(f"{number} {state}" for state, number in now["trials"].items() if number) or "none yet"
     typer.echo(f"{now['name']}: {'finished' if now['finished'] else 'not finished'}; trials: {counts}")
     done = now["env_steps"] / max(now["env_steps_total"], 1)
     typer.echo(f"env steps: {now['env_steps']:,} of {now['env_steps_total']:,} ({done:.0%})")
@@ -63,6 +66,28 @@ def status(
     if now["best"] is not None:
         mean_return = format_interval(Interval(**now["best"]["mean_return"]))
         typer.echo(f"best feasible: trial {now['best']['number']}, return {mean_return}")
+
+
+def _ask_status(name: str, storage: Path | None, address: str | None) -> dict[str, Any]:
+    """How a study stands, with its job where it is on a cluster; one whose job waits for a node has no trials yet."""
+
+    def of_ledger() -> dict[str, Any]:
+        return _describe_status(load(name, storage).status())
+
+    try:
+        now = answer(address, ["status", name], of_ledger)
+    except SweepError as error:
+        job = describe_job(address, name) if address is not None and error.code == "no-study" else None
+        if job is None:
+            raise
+        now = {"name": name, "finished": False, "trials": {}, "env_steps": 0, "env_steps_total": 0, "driver": None}
+        return {**now, "kills": 0, "lost_s": 0.0, "best": None, "job": job}
+    if address is None:
+        return now
+    try:
+        return {**now, "job": describe_job(address, name)}
+    except UnreachableError:  # the ledger has answered, and says more
+        return {**now, "job": None}
 
 
 def trials(name: NameArgument, storage: StorageOption = None, output: OutputOption = Output.TABLE) -> None:

@@ -14,7 +14,7 @@ import typer
 from sweeps.cli.options import ClusterOption, NameArgument, StorageOption, load
 from sweeps.cli.output import Document, DocumentOption, format_interval
 from sweeps.cli.remote import connect, looks, reaches_ledger
-from sweeps.errors import NotFoundError
+from sweeps.errors import NotFoundError, UnreachableError
 from sweeps.records import State, Trial
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ def watch(
     output: DocumentOption = Document.TABLE,
 ) -> None:
     """Watch a study that another process runs, until that ends; Ctrl-C leaves it running. JSON: one line a look."""
-    if address is not None and not reaches_ledger():
+    study = _load(name, storage, address, interval)
+    if study is None:
+        assert address is not None
         for look in looks(address, name, interval):
             typer.echo(json.dumps(look) if output == "json" else _line(look))
         return
@@ -50,7 +52,7 @@ def watch(
 
     from sweeps.study.watch import Watcher
 
-    watcher = Watcher(_load(name, storage, address, interval))
+    watcher = Watcher(study)
     try:
         if output == "json" or not sys.stdout.isatty():
             _print(view := watcher.look(), output)
@@ -69,19 +71,22 @@ def watch(
         typer.echo(_ending(view))
 
 
-def _load(name: str, storage: Path | None, address: str | None, interval_s: float) -> "Study":
-    """The study of this name, once the ledger has it: a submitted one may wait for a node."""
-    try:
+def _load(name: str, storage: Path | None, address: str | None, interval_s: float) -> "Study | None":
+    """The study of this name, once the ledger has it: a submitted one may wait for a node. None: ask the cluster."""
+    if address is None:
         return load(name, storage)
-    except NotFoundError:
-        if address is None:
+    try:
+        while reaches_ledger():
+            with contextlib.suppress(NotFoundError):
+                return load(name, storage)
+            if not connect(address).has_job(name):
+                return load(name, storage)  # has it come meanwhile?
+            time.sleep(interval_s)
+    except UnreachableError as error:
+        if error.code != "ledger-unreachable":
             raise
-    client = connect(address)
-    while client.has_job(name):
-        time.sleep(interval_s)
-        with contextlib.suppress(NotFoundError):
-            return load(name, storage)
-    return load(name, storage)
+        typer.echo(f"asking the cluster: {error.message}", err=True)
+    return None
 
 
 def render(view: "View") -> "RenderableType":

@@ -128,6 +128,12 @@ class SweepClient:
             raise NotFoundError(f"no job of study {study!r} on {self.jobs.address}.", code="no-job", help=help)
         return ours[-1]
 
+    def last_jobs(self) -> dict[str, JobDetails]:
+        """Study → the job that drives it, or the last one that did, of all studies that the cluster remembers."""
+        known = self.jobs.list()
+        names = {name for job in known if (name := study_of(job)) is not None}
+        return {name: jobs_of(name, known)[-1] for name in sorted(names)}
+
     def logs(self, study: str) -> str:
         """What the study's job has written so far."""
         return self.jobs.logs(self.job(study).submission_id or "")

@@ -5,12 +5,14 @@ Ray's own client does the talking. It waits for ever on a head that swallows pac
 
 import asyncio
 import logging
+import math
 import re
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import requests
@@ -18,7 +20,7 @@ from ray.exceptions import AuthenticationError as RayAuthenticationError
 from ray.job_submission import JobDetails, JobSubmissionClient
 
 from sweeps.cluster.token import auth_headers, read_token
-from sweeps.errors import AuthenticationError, SweepError, UnreachableError
+from sweeps.errors import AuthenticationError, SpecError, SweepError, UnreachableError
 
 TIMEOUT_S = 30.0
 """Seconds until a head that says nothing counts as away."""
@@ -52,17 +54,39 @@ class Entrypoint:
         """Checks the values.
 
         Raises:
-            ValueError: If one is out of range.
+            SpecError: If one is out of range, or no custom resource.
         """
         wanted = {"entrypoint_num_cpus": self.cpus, **(self.resources or {})}
         for name, amount in wanted.items():
-            if not amount >= 0.0:
-                raise ValueError(f"`{name} >= 0` must hold, but got {amount}.")
+            if not (amount >= 0.0 and math.isfinite(amount)):
+                message = f"`{name} >= 0` must hold, and be finite, but got {amount}."
+                raise SpecError(message, code="usage", help="0 reserves nothing, on the head")
+        for name in self.resources or {}:
+            if name in ("", "CPU", "GPU", "memory"):
+                message = f"`entrypoint_resources` are custom ones of nodes, but got {name!r}."
+                raise SpecError(
+                    message, code="usage", help="CPU cores are --entrypoint-num-cpus; a driver needs no more"
+                )
 
 
 class _Client(JobSubmissionClient):
     def _do_request(self, method: str, endpoint: str, **options: Any) -> requests.Response:
         return super()._do_request(method, endpoint, timeout=TIMEOUT_S, **options)
+
+
+def _is_url(address: str) -> bool:
+    """Whether an address is http:// or https:// with a host, perhaps a port, and no login: messages would show it."""
+    try:
+        parts = urlsplit(address)
+        _ = parts.port  # raises where it is none
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
+
+
+def _shown(address: str) -> str:
+    """An address without its login."""
+    return re.sub(r"//[^/@]*@", "//", address)
 
 
 class Jobs:
@@ -77,20 +101,26 @@ class Jobs:
     """
 
     def __init__(self, address: str) -> None:
-        if not re.match(r"https?://[^/]", address):
+        if not _is_url(address):
             raise SweepError(
-                f"`--address` must be the URL of a head's dashboard, but got {address!r}.",
+                f"`--address` must be the URL of a head's dashboard, without a password, but got {_shown(address)!r}.",
                 code="usage",
                 help="for example http://head:8265",
             )
         self.address = address.rstrip("/")
-        with self._errors():
-            self._client = _Client(self.address, headers=auth_headers(read_token()))
+        try:
+            with self._errors():
+                self._client = _Client(self.address, headers=auth_headers(read_token()))
+        except (KeyError, TypeError):  # it asks for the version, and expects Ray's answer
+            raise self._stranger() from None
 
     def version(self) -> str:
         """Version of Ray on the cluster."""
         with self._errors():
-            return self._client._do_request("GET", "/api/version").json()["ray_version"]
+            told: Any = self._client._do_request("GET", "/api/version").json()
+        if not isinstance(told, dict) or "ray_version" not in told:
+            raise self._stranger()
+        return told["ray_version"]
 
     def is_open(self) -> bool:
         """Whether the cluster runs anybody's code: its jobs can be listed without a token."""
@@ -203,8 +233,17 @@ class Jobs:
                 code="ray-unreachable",
                 help="check the address and that the head runs; its dashboard's port is 8265 unless set otherwise",
             ) from None
+        except requests.JSONDecodeError:
+            raise self._stranger() from None
         except (RuntimeError, requests.RequestException) as error:
             raise self._failed(error) from None
+
+    def _stranger(self) -> UnreachableError:
+        return UnreachableError(
+            f"what answers at {self.address} is no Ray dashboard.",
+            code="ray-unreachable",
+            help="check the address; the dashboard's port is 8265 unless set otherwise",
+        )
 
     def _refused(self) -> AuthenticationError:
         shown = "the token of this client" if read_token() else "a request without a token"

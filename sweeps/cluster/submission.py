@@ -86,6 +86,11 @@ def study_of(job: JobDetails) -> str | None:
     return (job.metadata or {}).get(_STUDY)
 
 
+def task_of(job: JobDetails) -> str:
+    """The task of the study that a job drives."""
+    return json.loads((job.metadata or {}).get(_SPEC, "{}")).get("task", "")
+
+
 def changes(job: JobDetails, spec: StudySpec) -> list[str]:
     """What differs between the specification that a job was submitted with and another one; nothing where none does."""
     text = (job.metadata or {}).get(_SPEC, "")

@@ -266,7 +266,11 @@ def test_shipped_code_waits_for_a_node_is_watched_meanwhile_and_then_runs(
     watchers = [begin(site, "watch", "shipped", "--output", "json", ledger=reached) for reached in (False, True)]
     time.sleep(15.0)
     assert [watcher.poll() for watcher in watchers] == [None, None]
-    assert client.job("shipped").status == "PENDING"
+    for reached in (False, True):
+        status = json.loads(lagsweep(site, "status", "shipped", "--output", "json", ledger=reached).stdout)
+        assert (status["finished"], status["job"]["status"]) == (False, "PENDING")
+    listed = {row["study"]: row["job"] for row in json.loads(lagsweep(site, "list", "--output", "json").stdout)}
+    assert listed["shipped"] == "PENDING"
 
     site.cluster.add_node(cpus=0, reserve=1.0)
     for watcher in watchers:

@@ -1,3 +1,5 @@
+import http.server
+import threading
 from pathlib import Path
 
 import pytest
@@ -35,10 +37,50 @@ def test_a_head_that_does_not_answer_ends_with_5(study: Path) -> None:
     assert (said.exit_code, "no Ray dashboard answers at http://127.0.0.1:1" in said.stderr) == (5, True)
 
 
-@pytest.mark.parametrize("address", ["head:8265", "ray://head:10001", "http://", "127.0.0.1:6379"])
+WRONG = ["head:8265", "ray://head:10001", "http://", "127.0.0.1:6379", "http://[::1", "http://head:99999"]
+
+
+@pytest.mark.parametrize("address", [*WRONG, "http://ann:hunter2@head:8265"])
 def test_an_address_is_a_dashboards_url(study: Path, address: str) -> None:
     said = submit(study, "--address", address)
     assert (said.exit_code, "for example http://head:8265" in said.stderr) == (2, True)
+    assert "hunter2" not in said.stderr
+
+
+class _NoRay(http.server.BaseHTTPRequestHandler):
+    body = b""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.body)))
+        self.end_headers()
+        self.wfile.write(self.body)
+
+    def log_message(self, format: str, *args: object) -> None: ...
+
+
+@pytest.mark.parametrize("body", [b'{"version": "3.1"}', b"[]", b"<html></html>", b"null"])
+def test_what_is_no_ray_is_told_apart(study: Path, body: bytes) -> None:
+    handler = type("Handler", (_NoRay,), {"body": body})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        said = submit(study, "--address", f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
+    assert (said.exit_code, "is no Ray dashboard" in said.stderr) == (5, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ('{"a": -1}', "`a >= 0` must hold"),
+        ('{"a": NaN}', "but got nan"),
+        ('{"a": Infinity}', "but got inf"),
+        ('{"CPU": 1}', "custom ones"),
+    ],
+)
+def test_what_a_driver_cannot_reserve_is_refused(study: Path, text: str, rule: str) -> None:
+    said = submit(study, "--address", "http://127.0.0.1:1", "--entrypoint-resources", text)
+    assert (said.exit_code, rule in said.stderr) == (2, True)
 
 
 def test_a_wrong_study_is_refused_before_anybody_is_asked(study: Path) -> None:
@@ -54,7 +96,7 @@ def test_resources_of_the_driver_are_numbers_by_name(study: Path, text: str) -> 
 
 
 def test_a_driver_reserves_no_less_than_nothing() -> None:
-    with pytest.raises(ValueError, match=r"`on_demand >= 0` must hold, but got -1\.0"):
+    with pytest.raises(ValueError, match=r"`on_demand >= 0` must hold, and be finite, but got -1\.0"):
         Entrypoint(resources={"on_demand": -1.0})
     with pytest.raises(ValueError, match=r"`entrypoint_num_cpus >= 0` must hold"):
         Entrypoint(cpus=-0.1)
