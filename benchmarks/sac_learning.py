@@ -85,6 +85,8 @@ def draw(arms: dict[str, Arm], limit: float, path: Path) -> None:
         for arm, found in arms.items():
             steps = np.array([row["env_steps"] for row in found["rows"]]) / 1000
             values = curve(found, name)
+            known = ~np.isnan(values).any(0)  # episodes of Goal1 end in every second iteration
+            steps, values = steps[known], values[:, known]
             (line,) = axis.plot(steps, values.mean(0), linewidth=1.5, label=arm)
             axis.fill_between(steps, values.min(0), values.max(0), alpha=0.1, color=line.get_color(), linewidth=0)
         axis.set(xlabel="env steps per seed (thousands)", title=title)
