@@ -149,7 +149,8 @@ def _draw_reliability(axes: Axes, seeds: Sequence[Calibration]) -> None:
         axes.plot(seed.bins[:, 0], seed.bins[:, 1], marker="o", ms=3.5, color=color, label=f"seed {seed.seed}")
     axes.set_xlabel("λ(s), mean of a tenth of the states")
     axes.set_ylabel("realized\ndiscounted cost")
-    axes.set_ylim(bottom=0.0)  # where none came the line lies at the foot
+    top = max(1.0, *(float(seed.bins[:, 1].max(initial=0.0)) for seed in seeds))  # a line where none came, too
+    axes.set_ylim(-0.04 * top, 1.06 * top)
     axes.legend(loc="best", fontsize=7)
 
 
