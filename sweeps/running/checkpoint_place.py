@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from sweeps.running.private_place import check_private
 from sweeps.running.scratch import scratch_folder
 
 if TYPE_CHECKING:
@@ -131,7 +132,8 @@ class Folder:
         _flush(self.folder)
 
     def fetch(self, name: str) -> Path:
-        """The folder itself."""
+        """The folder itself, unless everybody may write it."""
+        check_private(self.folder / name)
         return self.folder / name
 
     def release(self) -> None:

@@ -18,6 +18,7 @@ from sweeps.records import State
 from sweeps.running.checkpoints import Cadence
 from sweeps.running.crown import crown
 from sweeps.running.executor import Resources, run_executions
+from sweeps.running.private_place import check_private
 from sweeps.running.progress import Progress
 from sweeps.running.recorder import Recorder
 from sweeps.tracking.settle import open_tracker
@@ -52,9 +53,12 @@ def drive(
 
     Raises:
         KeyboardInterrupt: If Ctrl-C ended it; what was running waits then for another attempt.
-        SweepError: If Ray cannot be reached, another driver took over, or the task has no such environments.
+        SweepError: If Ray cannot be reached, another driver took over, the task has no such environments, or everybody
+            may write the checkpoints.
     """
     spec, folder = study.spec, study.folder
+    if "://" not in study.checkpoints:
+        check_private(Path(study.checkpoints))
     if writer.usurps:
         detach(folder / SPOOL_NAME)
     tags = {"env_kind": probe_environment(spec, env_path).kind}  # before Ray starts
