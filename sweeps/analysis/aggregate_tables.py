@@ -1,6 +1,6 @@
 """Robust aggregates over seeds, beside the means with t-intervals: interquartile means with bootstrap intervals."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sweeps.analysis.comparison import stratified_bootstrap
 from sweeps.analysis.profile import seed_values
@@ -80,13 +80,42 @@ def _condition_rows(results: Results) -> Iterator[tuple[str, ...]]:
         returns = [list(seed_values(trial).values()) for trial in trials]
         cells = [format_interval(stratified_bootstrap(returns))]
         for cost in results.spec.cost_limits:
-            limits = [results.limits(trial)[cost] for trial in trials]
-            if min(limits) > 0.0:
-                excess = [
-                    [(value - limit) / limit for value in seed_values(trial, cost).values()]
-                    for trial, limit in zip(trials, limits, strict=True)
-                ]
-                cells.append(format_interval(stratified_bootstrap(excess)))
-            else:
-                cells.append("–")
+            excess = [_excess(results, trial, cost) for trial in trials]
+            cells.append(format_interval(stratified_bootstrap(excess)) if all(excess) else "–")
         yield arm, str(len(trials)), *cells
+
+
+def updates_table(contestants: Sequence[tuple[str, Results, Trial]]) -> TextTable | None:
+    """How each multiplier update keeps its limits over several tasks or limits.
+
+    Args:
+        contestants: Label, study and trial of each; of one update, task and limit the first counts.
+
+    Returns:
+        The table; None where no update has two of them.
+    """
+    by_update: dict[str, dict[tuple[object, ...], list[float]]] = {}
+    for _, results, trial in contestants:
+        for cost, limit in results.limits(trial).items():
+            if excess := _excess(results, trial, cost):
+                condition = (results.spec.task, cost, limit)
+                by_update.setdefault(results.run(trial).lagrangian.update, {}).setdefault(condition, excess)
+    several = {update: found for update, found in by_update.items() if len(found) > 1}
+    if not several:
+        return None
+    rows = [(name, str(len(found)), format_interval(stratified_bootstrap([*found.values()])))
+            for name, found in several.items()]  # fmt: skip
+    return TextTable(
+        name="updates",
+        title="Updates over tasks and limits",
+        header=("update", "conditions", "D_norm"),
+        rows=tuple(rows),
+        note="D_norm: (mean cost − limit) / limit; IQM over conditions, each a task, cost and limit, with a 95 % "
+        "stratified bootstrap: 2000 draws of the seeds within each. Agarwal et al. (2021); arXiv 2609.15315.",
+    )
+
+
+def _excess(results: Results, trial: Trial, cost: str) -> list[float]:
+    """(c − d) / d of each seed; empty where the limit is 0."""
+    limit = results.limits(trial)[cost]
+    return [(value - limit) / limit for value in seed_values(trial, cost).values()] if limit > 0.0 else []

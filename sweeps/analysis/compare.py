@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from sweeps.analysis.aggregate_tables import updates_table
 from sweeps.analysis.arms import Contrast, contrasts, contrasts_table
 from sweeps.analysis.exhibit import Exhibit
 from sweeps.analysis.joint_figures import joint_exhibits
@@ -104,7 +105,8 @@ class Comparison:
         """Everything on one page."""
         found = self.contrasts()
         tables = [self.text_table(), *([contrasts_table(found)] if found else [])]
-        one = self.table_one()
+        one, joint = self.table_one(), updates_table([(c.label, c.results, c.trial) for c in self.contestants])
+        held = [table for table in (one, joint) if table is not None]
         missing = [f"{r.spec.name}: {line}" for r in self.studies for line in missing_lines(r)]
         if self.differing:
             missing.append(f"pairwise differences: the studies differ in {'; '.join(self.differing)}")
@@ -118,7 +120,7 @@ class Comparison:
             missing=missing,
             sections=(
                 Section("contestants", "Leaders", tables=tables, paragraphs=self.notes),
-                Section("stability", "Holding the limit", tables=[one] if one is not None else []),
+                Section("stability", "Holding the limit", tables=held),
                 Section("figures", "Figures", exhibits=self.exhibits()),
                 Section("definitions", "Definitions", terms=DEFINITIONS),
                 Section("origin", "Origin", terms=origins),

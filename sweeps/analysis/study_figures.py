@@ -127,7 +127,8 @@ def _training(results: Results, trials: Sequence[Trial], name: str, title: str, 
     shown = {curve.trial for curve in curves}
     looks = looks_of([trial for trial in trials if trial.number in shown], results.fixed)
     how = _smoothed_by(smoothing) or ", not smoothed"
-    subtitle = f"{setting_of(results)} · mean over seeds{how}; bands: 95 % interval"
+    bands = "; bands: 95 % interval" if any(look.band for look in looks.values()) else ""
+    subtitle = f"{setting_of(results)} · mean over seeds{how}{bands}"
     figure = draw_training(curves, looks, results.spec.cost_limits, title, subtitle)
     told = " ".join(_last_values(results, [trial for trial in trials if trial.number in shown]))
     description = f"Return, cost and multiplier against env steps. {told}".strip()

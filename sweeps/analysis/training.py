@@ -1,7 +1,6 @@
 """The training figure: return, costs and multipliers against env steps, one line a trial."""
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -54,44 +53,36 @@ def looks_of(trials: Sequence[Trial], fixed: Mapping[int, float]) -> dict[int, L
         Trial number → look.
     """
     ranks = {value: rank for rank, value in enumerate(sorted(set(fixed.values())))}
-    moving = [trial.number for trial in trials if trial.number not in fixed]
-    looks: dict[int, Look] = {}
-    if len(trials) >= _MAX_NAMED:
-        return _crowded(trials, fixed, ranks)
-    for trial in trials:
-        label = f"{trial.arm} {described(trial.params)}".rstrip().replace("multiplier=", "λ=")
-        if trial.number in fixed:
-            looks[trial.number] = Look(label, _shade(ranks, fixed[trial.number]), "-", len(trials) <= _MAX_BANDS)
-        else:
-            index = moving.index(trial.number)
-            color = style.LEVEL_COLORS[index % len(style.LEVEL_COLORS)]
-            dashes = style.LEVEL_DASHES[index % len(style.LEVEL_DASHES)]
-            looks[trial.number] = Look(label, color, dashes, len(moving) <= _MAX_BANDS)
-    return looks
-
-
-def _crowded(trials: Sequence[Trial], fixed: Mapping[int, float], ranks: Mapping[float, int]) -> dict[int, Look]:
-    """Looks of more trials than a legend holds: one an arm, and of fixed multipliers the ends are named."""
-    arms = Counter(trial.arm for trial in trials if trial.number not in fixed)
+    crowded = len(trials) >= _MAX_NAMED
+    moving = [trial for trial in trials if trial.number not in fixed]
+    kinds = list(dict.fromkeys(trial.arm if crowded else trial.number for trial in moving))
     looks: dict[int, Look] = {}
     for trial in trials:
         if trial.number in fixed:
-            value = fixed[trial.number]
-            named = ranks[value] in (0, len(ranks) - 1)
-            looks[trial.number] = Look(f"fixed λ={value:g}" if named else "", _shade(ranks, value), "-", band=False)
+            rank = ranks[fixed[trial.number]]
+            label = _label(trial) if not crowded or rank in (0, len(ranks) - 1) else ""
+            looks[trial.number] = Look(label, _shade(rank, len(ranks)), "-", len(trials) <= _MAX_BANDS)
         else:
-            index = list(arms).index(trial.arm)
+            index = kinds.index(trial.arm if crowded else trial.number)
             color = style.LEVEL_COLORS[index % len(style.LEVEL_COLORS)]
             dashes = style.LEVEL_DASHES[index % len(style.LEVEL_DASHES)]
-            number = arms[trial.arm]
-            label = f"{trial.arm} ({number} trials)" if number > 1 else trial.arm
-            looks[trial.number] = Look(label, color, dashes, band=False)
+            label = _arm_label(trial.arm, moving) if crowded else _label(trial)
+            looks[trial.number] = Look(label, color, dashes, not crowded and len(moving) <= _MAX_BANDS)
     return looks
 
 
-def _shade(ranks: Mapping[float, int], value: float) -> str:
+def _label(trial: Trial) -> str:
+    return f"{trial.arm} {described(trial.params)}".rstrip().replace("multiplier=", "λ=")
+
+
+def _arm_label(arm: str, trials: Sequence[Trial]) -> str:
+    number = sum(trial.arm == arm for trial in trials)
+    return f"{arm} ({number} trials)" if number > 1 else arm
+
+
+def _shade(rank: int, number: int) -> str:
     """Colour of a fixed multiplier, from dark for the smallest to light."""
-    return to_hex(colormaps["cividis"](0.92 * ranks[value] / max(1, len(ranks) - 1)))
+    return to_hex(colormaps["cividis"](0.92 * rank / max(1, number - 1)))
 
 
 def draw_training(

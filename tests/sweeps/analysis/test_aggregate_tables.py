@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from sweeps.analysis.aggregate_tables import conditions_table, robust_table
+from sweeps.analysis.aggregate_tables import conditions_table, robust_table, updates_table
 from sweeps.analysis.results import read_results
 from tests.sweeps.analysis.studies import finished_study
 
@@ -50,3 +50,18 @@ def test_an_arm_has_the_mean_of_its_middle_trials_at_their_own_limits(tmp_path: 
     assert cells(table.rows[1][3])[0] == 0.5
     # fixed: costs 40 + s, 41.5 in the mean, at the study's limit of 50: (41.5 − 50) / 50.
     assert cells(table.rows[0][3])[0] == -0.17
+
+
+def test_an_update_has_the_middle_of_its_conditions_over_tasks_and_limits(tmp_path: Path) -> None:
+    arms = {"ga": {"lagrangian": {"update": "ga"}}, "pid": {"lagrangian": {"update": "pid"}}}
+    found = [
+        finished_study(tmp_path, arms, lambda arm, params, cost=cost: (1.0, cost), name=task, task=task, seeds=4)
+        for task, cost in (("Circle1", 23.5), ("Goal1", 48.5), ("Push1", 73.5), ("Button1", 498.5))
+    ]
+    studies = [read_results(study) for study in found]
+    contestants = [(arm, results, trial) for results in studies for trial in results.complete for arm in [trial.arm]]
+    table = updates_table(contestants)
+    assert table is not None
+    # Means over seeds 25, 50, 75 and 500 at the limit 50: −0.5, 0, 0.5 and 9; the middle two give 0.25.
+    assert [(row[0], row[1], cells(row[2])[0]) for row in table.rows] == [("ga", "4", 0.25), ("pid", "4", 0.25)]
+    assert updates_table(contestants[:2]) is None
