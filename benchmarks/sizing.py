@@ -20,6 +20,8 @@ NUM_TRIALS = 26  # 25 fixed multipliers and gradient ascent
 NUM_SEEDS = 10
 ENV_STEPS = 10_000_000
 CORES = (2, 64, 1_000)
+GPU_NODES = ((16, 1), (64, 4), (256, 16))
+GPU_SPEEDS = (3, 10)
 TASKS = {"Circle1": "PointCircle1", "Goal1": "PointGoal1", "Button1": "PointButton1", "Push1": "PointPush1"}
 
 
@@ -83,5 +85,27 @@ def table() -> str:
     return "\n".join(lines)
 
 
+def gpu_hours(rate: Rate, cores: int, gpus: int, speed: float) -> float:
+    """Hours of a task's profile where cores sample and GPUs update, whichever of both is slower.
+
+    Args:
+        rate: Of one core.
+        cores: That sample.
+        gpus: That update.
+        speed: How many times as fast as a core a GPU updates; assumed, nothing was measured.
+    """
+    return NUM_TRIALS * NUM_SEEDS * ENV_STEPS / min(cores * rate.rollout, gpus * speed * rate.update) / 3600
+
+
+def gpu_table() -> str:
+    """Hours of every task's profile on cores with GPUs of assumed speeds, as Markdown."""
+    places = [(cores, gpus, speed) for cores, gpus in GPU_NODES for speed in GPU_SPEEDS]
+    heads = " | ".join(f"{cores} cores, {gpus} GPU{'s' * (gpus > 1)} of {speed}×" for cores, gpus, speed in places)
+    lines = [f"| Task | {heads} |", "|---|" + "--:|" * len(places)]
+    for name, rate in rates().items():
+        lines.append(f"| {name} | {' | '.join(f'{gpu_hours(rate, *place):,.1f}' for place in places)} |")
+    return "\n".join(lines)
+
+
 if __name__ == "__main__":
-    print(table())
+    print(table(), gpu_table(), sep="\n\n")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.sizing import NUM_SEEDS, Rate, best, makespan, rates, table
+from benchmarks.sizing import NUM_SEEDS, Rate, best, gpu_hours, gpu_table, makespan, rates, table
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,6 +41,13 @@ def test_two_tasks_are_measured_and_slower_environments_make_the_other_rollouts_
     assert known["Circle1"].update > known["Goal1"].update == known["Button1"].update == known["Push1"].update
 
 
-def test_the_table_of_the_document_is_the_programs():
+def test_on_gpus_the_slower_of_sampling_and_updating_takes_its_time():
+    rate = Rate(1000.0, 500.0)  # 2.6e9 seed-env-steps
+    assert gpu_hours(rate, cores=16, gpus=1, speed=10) == pytest.approx(2.6e9 / 5_000 / 3600)  # not 16 000 a second
+    assert gpu_hours(rate, cores=4, gpus=2, speed=10) == pytest.approx(2.6e9 / 4_000 / 3600)  # not 10 000
+
+
+def test_the_tables_of_the_document_are_the_programs():
     text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
-    assert table() in text, "run `python -m benchmarks.sizing` and replace the table of docs/operations.md"
+    assert table() in text, "run `python -m benchmarks.sizing` and replace the tables of docs/operations.md"
+    assert gpu_table() in text
