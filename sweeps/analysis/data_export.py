@@ -7,10 +7,12 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from sweeps.analysis.objectives import feasible_rule
 from sweeps.analysis.report import provenance_of
 from sweeps.analysis.results import ReportedStudy, Results, read_results
-from sweeps.analysis.study_page import DEFINITIONS, origin
+from sweeps.analysis.study_page import definitions, origin
 from sweeps.records import ResultRow, Trial
+from sweeps.spec import StudySpec
 
 Format = Literal["parquet", "csv"]
 
@@ -23,7 +25,7 @@ _COLUMNS = {
         "state": ("WAITING, RUNNING, COMPLETE, PRUNED or FAIL", "–"),
         "return": ("mean over seeds; _low and _high: ends of its 95 % t-interval", "reward per episode"),
         "cost/<cost>": ("the same of a cost", "cost per episode"),
-        "feasible": ("whether every such mean cost is at most its limit", "–"),
+        "feasible": ("whether in the trial {rule}", "–"),
         "num_seeds": ("seeds behind the means", "–"),
         "failure": ("cause of FAIL, one line", "–"),
     },
@@ -82,7 +84,7 @@ def export_data(study: ReportedStudy, folder: Path, form: Format = "parquet") ->
     files = [_write(folder / f"{name}.{form}", frame) for name, frame in data_frames(results).items()]
     texts = {
         "spec.yaml": results.spec.to_yaml(),
-        "dictionary.md": dictionary(),
+        "dictionary.md": dictionary(results.spec),
         "origin.json": json.dumps(dict(origin(results, provenance_of(study))), indent=2, ensure_ascii=False) + "\n",
     }
     for name, text in texts.items():
@@ -108,13 +110,21 @@ def data_frames(results: Results) -> dict[str, pd.DataFrame]:
     }
 
 
-def dictionary() -> str:
-    """Every column of an export with its meaning and unit, and the definitions of the study's numbers, as Markdown."""
+def dictionary(spec: StudySpec) -> str:
+    """Every column of an export with its meaning and unit, and the definitions of the study's numbers, as Markdown.
+
+    Args:
+        spec: The study.
+    """
+    rule = feasible_rule(spec.aggregate, spec.cost_bound).rstrip(".")
     parts = ["# Data dictionary"]
     for name, columns in _COLUMNS.items():
-        lines = [f"| `{column}` | {meaning} | {unit} |" for column, (meaning, unit) in columns.items()]
+        lines = [
+            f"| `{column}` | {meaning.replace('{rule}', rule)} | {unit} |"
+            for column, (meaning, unit) in columns.items()
+        ]
         parts.append(f"## {name}\n\n| column | meaning | unit |\n|---|---|---|\n" + "\n".join(lines))
-    parts.append("## Definitions\n\n" + "\n".join(f"- **{term}**: {meaning}" for term, meaning in DEFINITIONS))
+    parts.append("## Definitions\n\n" + "\n".join(f"- **{term}**: {meaning}" for term, meaning in definitions(spec)))
     return "\n\n".join(parts) + "\n"
 
 

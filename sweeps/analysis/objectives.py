@@ -16,7 +16,7 @@ from sweeps.analysis.stability import stability
 from sweeps.analysis.statistics import bootstrap_interval, t_interval
 from sweeps.analysis.summary import named_metrics
 from sweeps.records import Interval, ResultRow, SeedRun, Trial
-from sweeps.spec.objectives import DIRECTIONS, Aggregate, CostBound, Direction, Objective
+from sweeps.spec.objectives import DIRECTIONS, Aggregate, CostBound, Direction, Objective, Quantile
 
 
 @dataclass(frozen=True)
@@ -139,6 +139,31 @@ def aggregated(values: Sequence[float], aggregate: Aggregate, direction: Directi
 def bound_of(cost: Interval, bound: CostBound) -> float:
     """The end of a cost's interval that must be within its limit."""
     return {"mean": cost.mean, "lower": cost.low, "upper": cost.high}[bound]
+
+
+def feasible_rule(aggregate: Aggregate, bound: CostBound) -> str:
+    """When a trial of a study is feasible, in words: what `aggregated` and `bound_of` compute of its costs.
+
+    Args:
+        aggregate: The study's `aggregate`.
+        bound: The study's `cost_bound`.
+
+    Examples:
+        >>> feasible_rule("mean", "mean")
+        'the mean over seeds of every cost is at most its limit.'
+    """
+    if isinstance(aggregate, Quantile):
+        how = f"the {1.0 - aggregate.quantile:g} quantile over seeds (aggregate: quantile {aggregate.quantile:g})"
+    else:
+        how = {
+            "mean": "the mean over seeds",
+            "iqm": "the interquartile mean over seeds (aggregate: iqm)",
+            "worst": "the worst seed's value (aggregate: worst)",
+        }[aggregate]
+    if bound == "mean":
+        return f"{how} of every cost is at most its limit."
+    kind = "t-interval" if aggregate == "mean" else "bootstrap interval"
+    return f"the {bound} end (cost_bound: {bound}) of the 95 % {kind} of {how} of every cost is at most its limit."
 
 
 def _objective(

@@ -6,6 +6,7 @@ from sweeps.analysis.aggregate_tables import conditions_table, robust_table
 from sweeps.analysis.arms import contrasts, contrasts_table
 from sweeps.analysis.calibration_report import calibration_table
 from sweeps.analysis.exhibit import Exhibit
+from sweeps.analysis.objectives import feasible_rule
 from sweeps.analysis.page import Page, Section
 from sweeps.analysis.profile import described, seed_values
 from sweeps.analysis.results import Results
@@ -22,6 +23,7 @@ from sweeps.analysis.table_one import table_one
 from sweeps.analysis.tables import format_interval
 from sweeps.analysis.text_table import TextTable
 from sweeps.records import State, Trial
+from sweeps.spec import StudySpec
 from sweeps.trial_table import best_of
 
 DEFINITIONS = (
@@ -30,7 +32,11 @@ DEFINITIONS = (
         "undiscounted, per episode; per seed the mean over the training episodes that finish in the last 5 % of "
         "iterations (with exploration noise), then the mean over seeds with a 95 % t-interval in brackets.",
     ),
-    ("Feasible", "every cost so aggregated is at most its limit."),
+    (
+        "Feasible",
+        "every cost, aggregated over seeds and bounded as its study says (aggregate, cost_bound; by default the mean), "
+        "is at most its limit.",
+    ),
     (
         "λ",
         "the multiplier, per unit of cost: in σ of the reward advantage with PPO, in reward with SAC; after an arrow "
@@ -54,6 +60,21 @@ _SECTIONS = (
     ("limits", "Cost limits", ("return-cost", "limits-")),
     ("gains", "Gains", ("gains-",)),
 )
+
+
+def definitions(spec: StudySpec) -> tuple[tuple[str, str], ...]:
+    """How the numbers of one study are defined: `DEFINITIONS`, feasibility as this study decides it.
+
+    Args:
+        spec: The study.
+
+    Returns:
+        Term → meaning.
+    """
+    return tuple(
+        (term, feasible_rule(spec.aggregate, spec.cost_bound) if term == "Feasible" else meaning)
+        for term, meaning in DEFINITIONS
+    )
 
 
 def study_page(
@@ -115,7 +136,7 @@ def _sections(
     yield Section("findings", "Multipliers", points=findings)
     settings = tuple(table for table in (settings_table(results), grid_table(results)) if table is not None)
     yield Section("settings", "Settings", tables=settings)
-    yield Section("definitions", "Definitions", terms=DEFINITIONS)
+    yield Section("definitions", "Definitions", terms=definitions(results.spec))
     yield Section("origin", "Origin", terms=origin(results, provenance))
 
 

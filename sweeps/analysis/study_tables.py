@@ -213,6 +213,8 @@ def settings_table(results: Results) -> TextTable:
     rows: list[tuple[str, str]] = [("task", spec.task), ("algorithm", spec.algorithm)]
     rows += [(f"cost limit ({name})", f"{limit:g}") for name, limit in spec.cost_limits.items()]
     rows += [("env steps per seed", f"{spec.env_steps:,}"), ("seeds", ", ".join(map(str, spec.seed_list)))]
+    aggregate = spec.aggregate if isinstance(spec.aggregate, str) else f"quantile {spec.aggregate.quantile:g}"
+    rows += [("aggregate (over seeds)", aggregate), ("cost_bound (of feasibility)", spec.cost_bound)]
     rows += [(name, _value(value)) for name, value in spec.hyperparameters.model_dump().items()]
     for arm, content in spec.arms.items():
         rows += [(f"{arm}: {name}", _value(value)) for name, value in content.lagrangian.model_dump().items()]
