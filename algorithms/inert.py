@@ -54,6 +54,12 @@ _RULES: dict[type[Parameters], tuple[_Rule, ...]] = {
     PID: (
         _Rule(_OMNISAFE_ONLY, ("form",), lambda p: p.form == "stooke", "it belongs to `form: omnisafe`"),
         _Rule(
+            ("init",),
+            ("form", "warmup_iterations"),
+            lambda p: p.form == "stooke" and p.warmup_iterations == 0,
+            "Stooke's integral starts at 0, and the first cost moves λ",
+        ),
+        _Rule(
             ("penalty_max",),
             ("form", "sum_norm", "diff_norm"),
             lambda p: p.form == "omnisafe" and (p.sum_norm or p.diff_norm),

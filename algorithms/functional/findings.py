@@ -12,6 +12,7 @@ from algorithms.functional.diagnostics import saturation
 
 SHORTEST = 10  # iterations below which nothing can be said
 WEAK = 0.5  # a λ below this leaves the cost at most a third of the policy's weight
+MODERATE = 4.0  # a λ that has come no further than this may rise as steadily as on the first day
 STRONG = 10.0  # a λ above this gives the cost more than nine tenths of it
 
 
@@ -33,6 +34,7 @@ def findings(
     limit: ArrayLike,
     *,
     multiplier_max: float | None = None,
+    remedy: str = "raise multiplier_max",
     iterations: int | None = None,
 ) -> list[Finding]:
     """Names what kept λ from holding the cost at its limit.
@@ -45,6 +47,7 @@ def findings(
         cost: `[K]`; J.
         limit: d; a number or `[K]`.
         multiplier_max: λ's cap, or None.
+        remedy: How to lift that.
         iterations: Iterations of the whole budget; None is K.
 
     Returns:
@@ -64,24 +67,27 @@ def findings(
     if over[first:].all() and len(values) - first >= SHORTEST:
         _, at_cap = saturation(values[first:], multiplier_max)
         left = max(iterations or 0, len(values)) - first
-        return [_never_reached(values[first:], costs[first:], at_cap, left)]
+        return [_never_reached(values[first:], costs[first:], at_cap, remedy, left)]
     found: list[Finding] = []
     if at_cap > 0.2:
-        found.append(Finding("at_cap", f"λ stood at its cap in {at_cap:.0%} of the iterations: raise multiplier_max."))
+        found.append(Finding("at_cap", f"λ stood at its cap in {at_cap:.0%} of the iterations: {remedy}."))
     if at_zero > 0.95:
         found.append(_at_zero(float(over.mean())))
     return found
 
 
-def _never_reached(values: np.ndarray, costs: np.ndarray, at_cap: float, iterations: int) -> Finding:
+def _never_reached(values: np.ndarray, costs: np.ndarray, at_cap: float, remedy: str, iterations: int) -> Finding:
     half, quarter = len(values) // 2, len(values) // 4
     if at_cap > 0.2:
         seen = f"the cost never reached its limit, and λ stood at its cap in {at_cap:.0%} of the iterations"
-        return Finding("at_cap", f"{seen}: raise multiplier_max, or the limit is infeasible.")
+        return Finding("at_cap", f"{seen}: {remedy}, or the limit is infeasible.")
     rise = float(values[-1] - values[half]) / (len(values) - 1 - half)
     at_end = float(values[-1]) + max(rise, 0.0) * (iterations - len(values))
     if at_end < WEAK:
         seen = f"the cost never reached its limit, and at its rate λ ends the budget at {at_end:.3g}"
+        return Finding("gains_too_small", f"{seen}: raise the gains, or start λ higher.")
+    if len(values) >= iterations and values[-1] < MODERATE and values[-1] - values[half] > 0.4 * values[-1]:
+        seen = f"the cost never reached its limit, and λ, {values[-1]:.3g} at the end, was still rising"
         return Finding("gains_too_small", f"{seen}: raise the gains, or start λ higher.")
     recent, former = costs[-quarter:], costs[-2 * quarter : -quarter]
     if values[-quarter:].min() > STRONG and recent.mean() > 0.98 * former.mean():

@@ -8,6 +8,7 @@ import numpy as np
 
 from algorithms.functional.diagnostics import damping_ratio, dominant_period, phase_lag, saturation, total_variation
 from algorithms.functional.findings import SHORTEST, Finding, findings
+from algorithms.multiplier_cap import cap_of
 from algorithms.parameters import FixedMultiplier
 from sweeps.analysis.summary import SINGLE_COST, named_metrics
 from sweeps.records import ResultRow, Trial
@@ -26,7 +27,7 @@ class Movement:
         seed: The seed.
         cost: The cost's name.
         at_zero: Share of iterations with λ = 0.
-        at_cap: Share of iterations with λ at `multiplier_max`.
+        at_cap: Share of iterations with λ at its cap.
         total_variation: The way that λ went, in units of λ.
         dominant_period: Iterations per oscillation of λ.
         damping_ratio: 0 oscillates for ever, towards 1 it settles; negative grows.
@@ -91,14 +92,14 @@ def _of_seed(rows: Iterable[ResultRow], run: RunSpec) -> Iterator[Movement]:
     if isinstance(run.lagrangian, FixedMultiplier):
         return
     rows = sorted(rows, key=lambda row: row.iteration)
-    cap: float | None = run.lagrangian.model_dump().get("multiplier_max")
+    cap = cap_of(run.lagrangian)
     iterations = -(-run.env_steps // run.parameters.steps_per_iteration)
     for cost in run.cost_limits:
         series = [point for row in rows if (point := _point(row, cost)) is not None]
         if len(series) < SHORTEST:
             continue
         values, costs, errors = np.array(series).T
-        at_zero, at_cap = saturation(values, cap)
+        at_zero, at_cap = saturation(values, cap.value)
         yield Movement(
             trial=rows[0].trial,
             seed=rows[0].seed,
@@ -115,7 +116,8 @@ def _of_seed(rows: Iterable[ResultRow], run: RunSpec) -> Iterator[Movement]:
                     values,
                     costs,
                     costs - errors,
-                    multiplier_max=cap,
+                    multiplier_max=cap.value,
+                    remedy=cap.remedy,
                     iterations=iterations * len(values) // len(rows),
                 )
             ),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from algorithms.inert import find_inert
+from algorithms.multiplier_cap import cap_of
 from algorithms.parameters import FixedMultiplier
 from sweeps.cli.output import Output, OutputOption, show_json, show_rows
 from sweeps.errors import SpecError
@@ -156,7 +157,8 @@ def _causes(curves: "list[Curve]") -> list[str]:
             curve.multiplier,
             curve.cost,
             curve.limit,
-            multiplier_max=curve.parameters.model_dump().get("multiplier_max"),
+            multiplier_max=cap_of(curve.parameters).value,
+            remedy=cap_of(curve.parameters).remedy,
         )
     ]
 

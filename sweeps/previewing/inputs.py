@@ -15,6 +15,7 @@ from sweeps.spec.space import known_points, num_trials
 from sweeps.tracking.events import StudyStarted, TrialStarted
 from sweeps.tracking.spool import read_events, read_rows
 
+_MOST_SHOWN = 60  # characters
 MOST_CURVES = 8  # of one arm: more lines than this are no picture
 
 
@@ -91,19 +92,21 @@ def read_costs(text: str) -> list[float]:
     Raises:
         SpecError: If it is neither, or a value is no number.
     """
-    path = Path(text)
-    if path.suffix or path.is_file():
-        try:
-            with path.open(newline="", encoding="utf-8-sig") as stream:
-                return _column([row for row in csv.reader(stream) if row], text)
-        except FileNotFoundError:
-            if _numbers(text.split(",")) is None:  # `60.5` has a suffix too
-                raise SpecError(f"no file {text}.", code="file", help="or give the costs: 60,55,48") from None
     numbers = _numbers(text.split(","))
-    if numbers is None:
-        message = f"costs must be numbers or a CSV file, but got {text!r}."
-        raise SpecError(message, code="wrong-type", help="for example --costs 60,55,48")
-    return numbers
+    if numbers is not None:
+        return numbers
+    try:
+        with Path(text).open(newline="", encoding="utf-8-sig") as stream:
+            rows = [row for row in csv.reader(stream) if row]
+    except (UnicodeDecodeError, csv.Error) as error:
+        message = f"{text} must be a CSV file in UTF-8, but: {error}."
+        raise SpecError(message, code="file", help="export it as CSV UTF-8") from None
+    except (OSError, ValueError) as error:  # ValueError: what no path may hold
+        shown = text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
+        why = getattr(error, "strerror", None) or error
+        message = f"costs must be numbers or a CSV file, but got {shown!r}: {why}."
+        raise SpecError(message, code="file", help="for example --costs 60,55,48") from None
+    return _column(rows, text)
 
 
 class RunCosts(NamedTuple):

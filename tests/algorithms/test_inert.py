@@ -50,6 +50,7 @@ def names(parameters: Parameters, *searched: str) -> list[str]:
                 ({"sum_norm": False}, {"penalty_max": 0.5}),
                 ({"diff_norm": True}, {"kp": 1.0}),
                 ({"penalty_max": 0.5}, {"sum_norm": False}),
+                ({"init": 5.0}, {}),
             )
         ],
         (PID(), {"penalty_max": 0.5}, {"sum_norm": False}),

@@ -20,14 +20,20 @@ def test_gains_of_1e_minus_4_are_too_small_for_a_short_budget_and_not_for_a_long
     assert codes(rising, OVER, iterations=160) == ["gains_too_small"]
     assert "ends the budget at 0.48:" in findings(rising, OVER, 25.0, iterations=160)[0].message
     assert codes(rising, OVER, iterations=500) == ["limit_never_reached"]
+    # K = 1e-4 on Goal1: 1.5 after all 500 iterations, half of it from their second half, where more than 4 is needed.
+    goal = codes(0.003 * np.arange(1, 501), np.full(500, 60.0))
+    assert goal == ["gains_too_small"]
+    settled = np.minimum(0.03 * np.arange(1, 501), 1.5)  # came there early and stays: the gains are not the cause
+    assert codes(settled, np.full(500, 60.0)) == ["limit_never_reached"]
 
 
 def test_an_untrained_policy_within_the_limit_has_not_reached_it():
     rising = 0.003 * np.arange(1, 501)
     assert codes(rising[:100], np.r_[9.3, np.full(99, 60.0)]) == ["gains_too_small"]
-    # 0.003·500 = 1.5 is above the 0.5 that is called weak.
-    assert codes(rising, np.r_[9.3, np.full(499, 60.0)]) == ["limit_never_reached"]
-    assert "lowest cost 60" in findings(rising, np.r_[9.3, np.full(499, 60.0)], 25.0)[0].message
+    # 1.5 is above the 0.5 that is called weak.
+    level = np.full(500, 1.5)
+    assert codes(level, np.r_[9.3, np.full(499, 60.0)]) == ["limit_never_reached"]
+    assert "lowest cost 60" in findings(level, np.r_[9.3, np.full(499, 60.0)], 25.0)[0].message
     assert codes(np.linspace(0, 40, 500), np.r_[9.3, 12.0, np.full(498, 60.0)]) == ["infeasible_limit"]
     # Within the limit again at the end: it was reached.
     assert codes(rising[:40], np.r_[np.full(14, 9.3), np.full(25, 60.0), 20.0]) == []
@@ -45,6 +51,9 @@ def test_a_large_multiplier_and_a_cost_that_no_longer_falls_mean_an_infeasible_l
 def test_a_multiplier_at_its_cap_is_named_whether_the_limit_was_reached_or_not():
     capped = np.minimum(0.1 * np.arange(K), 2.0)
     assert codes(capped, OVER, multiplier_max=2.0) == ["at_cap"]
+    assert (
+        "raise penalty_max" in findings(capped, OVER, 25.0, multiplier_max=2.0, remedy="raise penalty_max")[0].message
+    )
     assert codes(capped, np.r_[OVER[1:], 20.0], multiplier_max=2.0) == ["at_cap"]
     assert codes(capped, np.r_[OVER[1:], 20.0]) == []
 

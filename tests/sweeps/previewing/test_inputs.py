@@ -25,6 +25,7 @@ def test_a_setting_without_a_value_is_refused():
 def test_costs_are_read_from_text():
     assert read_costs("60, 55.5,4e1") == [60.0, 55.5, 40.0]
     assert read_costs("60.5") == [60.5]
+    assert read_costs(",".join(["55.7"] * 2000)) == [55.7] * 2000  # no path is that long
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,7 @@ def test_a_file_without_costs_is_refused(tmp_path: Path, text: str, said: str):
         read_costs(str(path))
 
 
-@pytest.mark.parametrize(("text", "said"), [("nowhere.csv", "no file nowhere.csv"), ("60,x", "must be numbers")])
+@pytest.mark.parametrize(("text", "said"), [("nowhere.csv", "No such file"), ("60,x", "must be numbers")])
 def test_what_is_neither_costs_nor_a_file_is_refused(text: str, said: str):
     with pytest.raises(SpecError, match=said):
         read_costs(text)
@@ -160,3 +161,14 @@ def test_a_run_that_is_not_there_is_refused(tmp_path: Path, run: str, error: typ
 def test_a_multiplier_network_is_no_update_to_preview():
     with pytest.raises(SpecError, match="network"):
         parse_update("network")
+
+
+def test_a_file_that_is_no_text_and_a_text_that_is_no_path_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "costs.csv").write_bytes("60\n55\n".encode("utf-16"))
+    with pytest.raises(SpecError, match="must be a CSV file in UTF-8"):
+        read_costs(str(tmp_path / "costs.csv"))
+    for text in (",".join(["60"] * 200) + ",x", "60\0"):
+        with pytest.raises(SpecError, match="must be numbers or a CSV file"):
+            read_costs(text)
+    with pytest.raises(SpecError, match="Is a directory"):
+        read_costs(str(tmp_path))
