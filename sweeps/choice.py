@@ -16,6 +16,7 @@ from typing import Any
 from sweeps.errors import NoFeasibleTrial, NotFoundError
 from sweeps.evaluation import SELECTION_SEED, Evaluation, evaluate
 from sweeps.policy import Policy, PolicyError, load_policies, load_policy
+from sweeps.policy_files import written_aside
 
 CANDIDATES = "policies"
 CHOSEN = "policy"
@@ -209,9 +210,22 @@ def load_candidates(folder: Path) -> list[Policy]:
     return list(once.values())
 
 
+def save_choice(folder: Path, choice: Choice) -> None:
+    """Writes a chosen policy and what speaks for it, whole or not at all.
+
+    Args:
+        folder: Where to; made where it does not exist.
+        choice: The choice.
+    """
+    with written_aside(folder) as aside:
+        choice.policy.save(aside)
+        write_choice(aside, choice)
+
+
 def write_choice(folder: Path, choice: Choice) -> None:
-    """Writes what speaks for a chosen policy into its folder."""
-    (folder / RECORD).write_text(json.dumps(choice.to_dict()) + "\n", encoding="utf-8")
+    """Writes what speaks for a chosen policy into its folder, whole or not at all."""
+    with written_aside(folder) as aside:
+        (aside / RECORD).write_text(json.dumps(choice.to_dict()) + "\n", encoding="utf-8")
 
 
 def read_choice(folder: Path) -> Choice:
@@ -221,13 +235,13 @@ def read_choice(folder: Path) -> Choice:
         folder: Folder of the chosen policy.
 
     Raises:
-        PolicyError: If a file is damaged, or is something else.
+        PolicyError: If a file is missing or damaged, or is something else.
     """
     try:
         data = json.loads((folder / RECORD).read_bytes())
         found = [((each["trial"], each["seed"]), each["feasible"], Evaluation.from_dict(each["evaluation"]))
                  for each in data["candidates"]]  # fmt: skip
-        return Choice(
+        choice = Choice(
             policy=load_policy(folder, data["seed"]),
             cost_limits=dict(data["cost_limits"]),
             greedy=Evaluation.from_dict(data["greedy"]),
@@ -235,12 +249,35 @@ def read_choice(folder: Path) -> Choice:
             candidates={key: evaluation for key, _, evaluation in found},
             kept=tuple(key for key, feasible, _ in found if feasible),
         )
-    except (ValueError, TypeError, KeyError) as error:  # PolicyError is a ValueError
+        _check(choice)
+    except (ValueError, TypeError, KeyError, AttributeError, OSError, NotFoundError) as error:
         raise PolicyError(
-            f"`{RECORD} and the policy are as written` must hold, but in {folder}: {error}.",
+            f"`{RECORD} and the policy are as written` must hold, but in {folder}: {_cause(error)}.",
             code="damaged-policy",
             help="choose again: give a number of episodes",
         ) from None
+    return choice
+
+
+def _check(choice: Choice) -> None:
+    """Refuses a record whose parts do not fit together, before they surprise a reader."""
+    limits, key = choice.cost_limits, _key(choice.policy)
+    if limits.keys() != choice.policy.description.cost_limits.keys():
+        raise ValueError(f"the limits are of {sorted(limits)}, the policy was trained for others")
+    if key not in choice.candidates:
+        raise ValueError(f"trial {key[0]}, seed {key[1]} is none of the {len(choice.candidates)} candidates")
+    for found in (choice.greedy, choice.exploring, *choice.candidates.values()):
+        if found.num_episodes < 1 or found.costs.keys() != limits.keys():
+            raise ValueError(f"an evaluation has {found.num_episodes} episodes with the costs {sorted(found.costs)}")
+        if any(costs.shape != found.returns.shape for costs in found.costs.values()):
+            raise ValueError("an evaluation has another number of costs than of returns")
+
+
+def _cause(error: Exception) -> str:
+    """What went wrong, in words; a bare `KeyError` says only the key."""
+    if isinstance(error, NotFoundError | PolicyError):
+        return error.message.rstrip(".")
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
 
 
 def _key(policy: Policy) -> Candidate:

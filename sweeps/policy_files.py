@@ -1,5 +1,9 @@
 """The two files of a policy: numbers as safetensors, words as JSON; reading them runs no code of theirs."""
 
+import os
+import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -67,10 +71,10 @@ class PolicyError(SweepError, ValueError):
 
 
 def save_policy(folder: Path, description: PolicyDescription, tensors: dict[str, Floats]) -> None:
-    """Writes the policies of a trial's seeds.
+    """Writes the policies of a trial's seeds, whole or not at all.
 
     Args:
-        folder: Where to; made where it does not exist.
+        folder: Where to; made where it does not exist. Other files that are there stay.
         description: What they are.
         tensors: `layer<i>.weight` `[S, inputs, outputs]` and `layer<i>.bias` `[S, outputs]` from the first layer to the
             last, whose outputs are the A means; `observation_mean` and `observation_std` `[S, O]`; `action_low` and
@@ -78,9 +82,34 @@ def save_policy(folder: Path, description: PolicyDescription, tensors: dict[str,
             state `log_std.weight` `[S, inputs, A]` and `log_std.bias` `[S, A]`, a second head on the last hidden layer;
             anything else `[S, …]` is kept for who reads the file.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, folder / WEIGHTS_NAME)
-    (folder / DESCRIPTION_NAME).write_text(description.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    with written_aside(folder) as aside:
+        save_file({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, aside / WEIGHTS_NAME)
+        (aside / DESCRIPTION_NAME).write_text(description.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def written_aside(folder: Path) -> Generator[Path]:
+    """Lets files appear in a folder only once all of them are written; a failure leaves nothing of them.
+
+    Args:
+        folder: Where to; made where it does not exist.
+
+    Yields:
+        An empty folder, beside it or within it where it exists, whose files move when the block ends.
+    """
+    whole = folder.absolute()
+    aside = (whole if whole.exists() else whole.parent) / f".{whole.name}-{os.getpid()}.partial"
+    shutil.rmtree(aside, ignore_errors=True)  # of a process that was killed
+    aside.mkdir(parents=True)
+    try:
+        yield aside
+        if folder.exists():
+            for path in aside.iterdir():
+                path.replace(folder / path.name)
+        else:
+            aside.rename(folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def read_policy(folder: str | Path) -> tuple[PolicyDescription, dict[str, Floats]]:

@@ -3,35 +3,50 @@
 from pathlib import Path
 
 from sweeps.analysis.page import Section
+from sweeps.analysis.results import Results
 from sweeps.analysis.text_table import TextTable
 from sweeps.choice import CHOSEN, RECORD, Choice, read_choice
-from sweeps.policy import PolicyError, load_policy
+from sweeps.errors import SweepError
+from sweeps.policy import load_policy
 
 
-def champion_section(folder: Path) -> Section:
+def champion_section(folder: Path, results: Results) -> Section:
     """Tells which policy a study's driver chose, and by what.
 
     Args:
         folder: The study's folder.
+        results: The study.
 
     Returns:
-        The section; empty where no policy was chosen. A damaged record is told and not raised: the rest of the report
-        stands without it.
+        The section, which says why where no policy was chosen. A damaged record is told and not raised: the rest of the
+        report stands without it.
     """
     chosen = folder / CHOSEN
     if not chosen.is_dir():
-        return Section("policy", "Policy to deploy")
+        return _told(_why_none(results))
     try:
         if (chosen / RECORD).exists():
             return _judged(read_choice(chosen))
         description = load_policy(chosen).description
-    except PolicyError as error:
-        return Section("policy", "Policy to deploy", paragraphs=(f"The record of the policy cannot be read: {error}",))
-    told = (
-        f"Trial {description.trial}, seed {description.seed}, by its training results: the best return of the best "
-        "trial's seeds within their limits. The study was too short to pay for held-out episodes."
+    except (SweepError, OSError) as error:
+        return _told(f"The record of the policy cannot be read: {error}")
+    return _told(
+        f"Trial {description.trial}, seed {description.seed}, without held-out episodes: {RECORD} is not there. Either "
+        "the study was too short to pay for them, so that it was chosen by its training results (the best return of "
+        "the best trial's seeds within their limits), or the record was lost."
     )
-    return Section("policy", "Policy to deploy", paragraphs=(told,))
+
+
+def _told(paragraph: str) -> Section:
+    return Section("policy", "Policy to deploy", paragraphs=(paragraph,))
+
+
+def _why_none(results: Results) -> str:
+    if not results.complete:
+        return "None was chosen: no trial is complete."
+    if not any(trial.feasible for trial in results.complete):
+        return "None was chosen: no complete trial is feasible. lagsweep policy --allow-infeasible takes the nearest."
+    return "None is written: the driver chooses among the best trials when the study ends, from their checkpoints."
 
 
 def _judged(choice: Choice) -> Section:

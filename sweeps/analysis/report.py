@@ -87,7 +87,7 @@ def write_report(
     exhibits = study_exhibits(results, smoothing)
     moved = movements(results.spec, results.trials, results.rows)
     findings = tuple(finding_lines(moved, {trial.number: named(trial) for trial in results.trials}))
-    page = study_page(results, exhibits, findings, provenance_of(study), champion_section(study.folder))
+    page = study_page(results, exhibits, findings, provenance_of(study), champion_section(study.folder, results))
     folder.mkdir(parents=True, exist_ok=True)
     files = [path for exhibit in exhibits for path in exhibit.save(folder)]
     figures = tuple(path for path in files if path.suffix != ".csv")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from environments.tasks import find_task
 from sweeps.analysis.best import candidates
-from sweeps.choice import CANDIDATES, CHOSEN, EPISODES, choose, load_candidates, write_choice
+from sweeps.choice import CANDIDATES, CHOSEN, EPISODES, choose, load_candidates, save_choice
 from sweeps.ledger import Writer
 from sweeps.policy import Policy
 from sweeps.records import Trial
@@ -91,8 +91,7 @@ def _champion(study: "Study", trials: Sequence[Trial], best: Trial) -> Policy | 
     episodes = affordable_episodes(trials, len(policies), find_task(study.spec.task).horizon)
     if episodes:
         choice = choose(policies, episodes=episodes, require_feasible=False)
-        choice.policy.save(study.folder / CHOSEN)
-        write_choice(study.folder / CHOSEN, choice)
+        save_choice(study.folder / CHOSEN, choice)
         return choice.policy
     of_best = {policy.seed: policy for policy in policies if policy.description.trial == best.number}
     policy = of_best.get(best_seed(best.seed_runs, study.spec.resolve(best.arm, best.params).cost_limits))
