@@ -1,6 +1,7 @@
 """How the multipliers of a study moved: saturation, oscillation and lag of each seed, and why a limit was not held."""
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -131,6 +132,9 @@ def _point(row: ResultRow, cost: str) -> tuple[float, float, float] | None:
     return None if value is None or mean_cost is None or error is None else (value, mean_cost, error)
 
 
+_NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?")
+
+
 def finding_lines(moved: Sequence[Movement], named: Mapping[int, str]) -> list[str]:
     """One line for each cause and trial, with the seeds that show it.
 
@@ -139,14 +143,28 @@ def finding_lines(moved: Sequence[Movement], named: Mapping[int, str]) -> list[s
         named: Trial number → how to call it.
 
     Returns:
-        The lines by trial; the message is that of the first seed.
+        The lines by trial; where the seeds' numbers differ, each is the range over the seeds, such as `6.67 to 6.94`.
     """
-    seeds: dict[tuple[int, str, str], tuple[str, list[int]]] = {}
+    found: dict[tuple[int, str, str, str], tuple[list[str], list[int]]] = {}
     for movement in moved:
         for finding in movement.findings:
-            key = (movement.trial, movement.cost, finding.code)
-            seeds.setdefault(key, (finding.message, []))[1].append(movement.seed)
+            key = (movement.trial, movement.cost, finding.code, _NUMBER.sub("", finding.message))
+            messages, seeds = found.setdefault(key, ([], []))
+            messages.append(finding.message)
+            seeds.append(movement.seed)
     return [
-        f"{named[trial]}, {cost}, seed{'s' if len(which) > 1 else ''} {', '.join(map(str, which))}: {message}"
-        for (trial, cost, _), (message, which) in seeds.items()
+        f"{named[trial]}, {cost}, seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}: {_joined(messages)}"
+        for (trial, cost, _, _), (messages, seeds) in found.items()
     ]
+
+
+def _joined(messages: Sequence[str]) -> str:
+    """One message for several that differ in their numbers only, with the range of each number."""
+    of_place = zip(*(_NUMBER.findall(message) for message in messages), strict=True)
+    ranges = iter([_range(numbers) for numbers in of_place])
+    return _NUMBER.sub(lambda _: next(ranges), messages[0])
+
+
+def _range(numbers: Sequence[str]) -> str:
+    low, high = min(numbers, key=float), max(numbers, key=float)
+    return low if low == high else f"{low} to {high}"

@@ -68,6 +68,16 @@ def test_a_cause_is_told_once_with_its_seeds() -> None:
     assert "raise the gains" in line
 
 
+def test_numbers_that_differ_between_seeds_are_told_as_ranges() -> None:
+    rising, over = np.linspace(0.0, 1.9, ITERATIONS), np.full(ITERATIONS, 60.0)
+    rows = [*make_rows(rising, over), *make_rows(rising / 2.0, over - 10.5, seed=1)]
+    (line,) = finding_lines(movements(make_spec(), TRIALS, rows), {1: "trial 1 (ga)"})
+    assert line == (
+        "trial 1 (ga), cost, seeds 0, 1: the cost never reached its limit; "
+        "λ is 0.95 to 1.9 and the lowest cost 49.5 to 60: train longer, or raise the gains."
+    )
+
+
 def test_iterations_without_an_episode_do_not_count() -> None:
     rows = make_rows(np.linspace(0.0, 1.0, ITERATIONS), np.full(ITERATIONS, 60.0))
     silent = [row if row.iteration % 2 else ResultRow(1, 0, row.iteration, 0, 0.0, 1, {}) for row in rows]
