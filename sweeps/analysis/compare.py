@@ -11,7 +11,7 @@ from sweeps.analysis.exhibit import Exhibit
 from sweeps.analysis.joint_figures import joint_exhibits
 from sweeps.analysis.page import Page, Section
 from sweeps.analysis.profile import seed_values
-from sweeps.analysis.report import frame
+from sweeps.analysis.report import frame, provenance_of
 from sweeps.analysis.results import ReportedStudy, Results, read_results
 from sweeps.analysis.study_page import DEFINITIONS, missing_lines, named, origin
 from sweeps.analysis.table_one import table_one
@@ -51,12 +51,14 @@ class Comparison:
         contestants: Who takes part, in the order of the studies.
         differing: What differs between them that should not, such as `task (Circle1, Goal1)`; empty as a rule.
         notes: What else differs between the studies: the algorithm or its hyperparameters, each with its values.
+        provenances: Facts about the last start of each study: commit and versions.
     """
 
     studies: tuple[Results, ...]
     contestants: tuple[Contestant, ...]
     differing: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    provenances: tuple[Mapping[str, str], ...] = ()
 
     def contrasts(self) -> list[Contrast]:
         """Every pair, by common seeds where there are two of them; none where tasks or limits differ."""
@@ -111,7 +113,8 @@ class Comparison:
         if self.differing:
             missing.append(f"pairwise differences: the studies differ in {'; '.join(self.differing)}")
         names = " · ".join(results.spec.name for results in self.studies)
-        origins = [(f"{r.spec.name}: {word}", meaning) for r in self.studies for word, meaning in origin(r, {})[:1]]
+        facts = zip(self.studies, self.provenances or ({},) * len(self.studies), strict=True)
+        origins = [(f"{r.spec.name}: {word}", meaning) for r, known in facts for word, meaning in origin(r, known)]
         return Page(
             title="Comparison",
             subtitle=names,
@@ -160,13 +163,15 @@ def compare_studies(studies: Sequence[ReportedStudy], by: By = "study", *, force
     Args:
         studies: The studies, one at least.
         by: What takes part: each `study`, each `arm` of each study, or each multiplier `update` of all of them.
-        force: Whether to compare studies of different tasks, limits or budgets all the same; nothing is then tested.
+        force: Whether to compare studies of different tasks, limits, budgets or rules of feasibility all the same;
+            nothing is then tested.
 
     Returns:
         The comparison; a study without a complete trial takes no part and is named as missing.
 
     Raises:
-        SweepError: If tasks, cost limits or env steps differ and `force` is False; says which.
+        SweepError: If tasks, cost limits, env steps or rules of feasibility (`aggregate`, `cost_bound`) differ and
+            `force` is False; says which.
         ValueError: If there is no study or `by` is unknown.
     """
     if not studies or by not in ("study", "arm", "update"):
@@ -176,12 +181,12 @@ def compare_studies(studies: Sequence[ReportedStudy], by: By = "study", *, force
     differing = _differing(read, contestants)
     if differing and not force:
         raise SweepError(
-            f"`compared studies share task, cost limits and env steps` must hold, but they differ in "
-            f"{'; '.join(differing)}.",
+            f"`compared studies share task, cost limits, env steps and rule of feasibility` must hold, but they differ "
+            f"in {'; '.join(differing)}.",
             code="not-comparable",
             help="compare studies of one setting, or pass --force (force=True) to see them side by side untested",
         )
-    return Comparison(read, contestants, differing, _notes(read))
+    return Comparison(read, contestants, differing, _notes(read), tuple(provenance_of(study) for study in studies))
 
 
 def _differing(studies: Sequence[Results], contestants: Sequence[Contestant]) -> tuple[str, ...]:
@@ -191,6 +196,7 @@ def _differing(studies: Sequence[Results], contestants: Sequence[Contestant]) ->
         "task": [results.spec.task for results in studies],
         "cost limits": limits if len(set(limits)) > 1 else own,  # a study may search its limit
         "env steps": [f"{results.spec.env_steps:,}" for results in studies],
+        "rule of feasibility": [f"{r.spec.aggregate} over seeds, bound {r.spec.cost_bound}" for r in studies],
     }
     return _unlike(told)
 

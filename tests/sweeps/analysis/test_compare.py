@@ -76,6 +76,8 @@ def test_table_one_calls_an_update_that_a_task_has_twice_by_its_contestants(stud
         ({"task": "Goal1"}, "task (Circle1, Goal1)"),
         ({"cost_limit": 25.0}, "cost limits (cost ≤ 50, cost ≤ 25)"),
         ({"env_steps": 80_000}, "env steps (40,000, 80,000)"),
+        ({"cost_bound": "upper"}, "rule of feasibility (mean over seeds, bound mean, mean over seeds, bound upper)"),
+        ({"aggregate": "worst"}, "rule of feasibility (mean over seeds, bound mean, worst over seeds, bound mean)"),
     ],
 )
 def test_different_settings_are_refused_by_name_and_shown_untested_with_force(tmp_path, studies, settings, told):
@@ -133,6 +135,16 @@ def test_the_comparison_is_written_as_page_tables_and_figures(studies, tmp_path)
     page = (tmp_path / "out" / "comparison.html").read_text()
     assert "Pairwise differences" in page
     assert "grid · a · b" in page
+
+
+def test_the_page_names_the_origin_of_each_study(studies):
+    terms = dict(next(section for section in compare_studies(studies).page().sections if section.id == "origin").terms)
+    for name in ("grid", "a", "b"):
+        assert (terms[f"{name}: commit"], terms[f"{name}: versions"]) == ("c0ffee", "torch 9.9")
+        assert (terms[f"{name}: seeds"], terms[f"{name}: failures"], terms[f"{name}: early stops"]) == (
+            "0, 1, 2", "0", "0"
+        )  # fmt: skip
+        assert terms[f"{name}: budget"].startswith("40,000 env steps a seed")
 
 
 def test_nonsense_is_refused(studies):
