@@ -7,6 +7,7 @@ import typer
 
 from sweeps.cli.options import NameArgument, StorageOption, load
 from sweeps.cli.output import Document, DocumentOption, Output, OutputOption, show_json, show_rows, show_table
+from sweeps.errors import SpecError
 
 if TYPE_CHECKING:
     from sweeps.analysis.report import Report
@@ -85,10 +86,17 @@ def policy(
     ] = False,
     export: Annotated[Path | None, typer.Option(help="Write it: a folder, or a TorchScript file ….pt.")] = None,
     render: Annotated[Path | None, typer.Option(help="Record an episode as a video ….mp4.")] = None,
-    register: Annotated[bool, typer.Option("--register", help="Make it the study's champion in MLflow.")] = False,
+    register: Annotated[
+        bool, typer.Option("--register", help="Give it the alias champion in MLflow; policy/ stays as it is.")
+    ] = False,
     output: DocumentOption = Document.TABLE,
 ) -> None:
-    """Choose the policy to deploy by held-out episodes; export, render or register it. Needs no Ray."""
+    """Show the policy to deploy, which the study's driver chose; export, render or register it. Needs no Ray.
+
+    Where the driver judged none by held-out episodes, or other episodes, limits or noise are asked for, it chooses anew
+    among the same candidates. A new choice is shown, exported and registered, but not kept in the study's folder.
+    """
+    _check_targets(export, render)
     study = load(name, storage)
     limits = None if cost_limit is None else dict.fromkeys(study.spec.cost_limits, cost_limit)
     chosen = study.best_policy(
@@ -112,6 +120,22 @@ def policy(
         typer.echo(f"written: {short(file.absolute())}")
     if version is not None:
         typer.echo(f"registered: lagsweep-{name}, version {version}, alias champion")
+
+
+def _check_targets(export: Path | None, render: Path | None) -> None:
+    """Refuses files that cannot be written, before episodes are spent and before anything is."""
+    if render is not None and render.suffix != ".mp4":
+        raise SpecError(
+            f"`--render FILE.mp4` must hold, but got {str(render)!r}.",
+            code="bad-suffix",
+            help=f"for example: --render {render.with_suffix('.mp4') if render.name else 'video.mp4'}",
+        )
+    if export is not None and export.suffix != ".pt" and export.is_file():
+        raise SpecError(
+            f"`--export` must name a folder or a TorchScript file ….pt, but {str(export)!r} is another file.",
+            code="file-exists",
+            help="give a folder, or a name that ends in .pt",
+        )
 
 
 def write(study: "Study", smoothing: float | None = None) -> "Report":

@@ -23,7 +23,7 @@ from sweeps.cli.output import (
 from sweeps.cli.remote import add_jobs, answer, describe_job
 from sweeps.cli.results import short, show, write
 from sweeps.cli.watch import watch
-from sweeps.errors import ExitCode, SweepError, UnreachableError
+from sweeps.errors import ExitCode, SpecError, SweepError, UnreachableError
 from sweeps.records import Interval, State, Trial
 from sweeps.trial_table import objectives_beside
 
@@ -140,6 +140,12 @@ def _export_to_optuna(study: "Study", target: str, output: Document) -> None:
     from sweeps.study.export import export_to_optuna
     from sweeps.tracking.store import without_credentials
 
+    if "://" not in target and Path(target).is_dir():
+        raise SpecError(
+            f"`--format optuna` writes a storage: a file or a URL, but {target!r} is a folder.",
+            code="not-a-file",
+            help=f"name a file, such as {Path(target) / 'optuna.db'}, or export data there: --format parquet or csv",
+        )
     url = target if "://" in target else f"sqlite:///{Path(target).absolute()}"
     names = export_to_optuna(study, url)
     if output == "json":

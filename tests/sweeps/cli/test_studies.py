@@ -203,3 +203,28 @@ def test_all_data_are_exported_with_their_dictionary(tmp_path: Path):
     assert f"dictionary.md, origin.json in {tmp_path / 'out'}" in result.stdout
     with (tmp_path / "out" / "trials.csv").open(encoding="utf-8") as file:
         assert [row["return"] for row in csv.DictReader(file)] == ["20.0", "15.0", "9.0"]
+
+
+def test_a_video_of_another_suffix_is_refused_before_anything_is_written(tmp_path: Path):
+    finished(tmp_path, [(20.0, 18.0), (15.0, 10.0), (9.0, 4.0)])
+    command = ("policy", "profile", "--storage", tmp_path, "--export", tmp_path / "out")
+    refused = lagsweep(*command, "--render", tmp_path / "v.txt")
+    assert refused.exit_code == 2
+    assert "`--render FILE.mp4` must hold" in refused.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_policy_is_not_exported_onto_another_file(tmp_path: Path):
+    finished(tmp_path, [(20.0, 18.0), (15.0, 10.0), (9.0, 4.0)])
+    (tmp_path / "notes.txt").write_text("mine")
+    refused = lagsweep("policy", "profile", "--storage", tmp_path, "--export", tmp_path / "notes.txt")
+    assert refused.exit_code == 2
+    assert "is another file" in refused.stderr
+
+
+def test_a_folder_is_no_optuna_storage(tmp_path: Path):
+    finished(tmp_path, [(20.0, 18.0), (15.0, 10.0), (9.0, 4.0)])
+    refused = lagsweep("export", "profile", tmp_path, "--storage", tmp_path)
+    assert refused.exit_code == 2
+    assert "`--format optuna` writes a storage" in refused.stderr
+    assert "--format parquet" in refused.stderr
