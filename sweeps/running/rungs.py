@@ -155,7 +155,10 @@ class Rungs:
             reason = None if alone is None else reason_to_stop(stopping, rung, alone, others)
             if reason is not None:
                 hopeless[seed] = reason
-        return Verdict("each of its seeds is stopped") if len(hopeless) == len(training) else Verdict(seeds=hopeless)
+        if len(hopeless) < len(training):
+            return Verdict(seeds=hopeless)
+        reasons = "; ".join(f"seed {seed}: {reason}" for seed, reason in hopeless.items())
+        return Verdict(f"each of its seeds is stopped: {reasons}")
 
     def _of_seed(self, trial: int, seed: int, limits: Mapping[str, float]) -> Standing | None:
         """Where a seed stands alone: intervals over the episodes behind its return and cost, if there are enough."""

@@ -159,9 +159,11 @@ class Study(StudyReader):
             SpecError: If nothing is added or a value breaks a rule.
             StudyBusyError: If another process drives the study.
         """
-        self.become(
-            grown(self.spec, trials=trials, seeds=seeds, env_steps=env_steps, arms=arms, arm=arm, values=values)
-        )
+        with self._driving() as writer:
+            larger = grown(
+                self.spec, trials=trials, seeds=seeds, env_steps=env_steps, arms=arms, arm=arm, values=values
+            )
+            self._become(writer, larger)
 
     def become(self, spec: StudySpec) -> None:
         """Takes a specification that only adds to this study's.
@@ -173,10 +175,12 @@ class Study(StudyReader):
             StudyExistsError: If it changes what is there; says what differs.
             StudyBusyError: If another process drives the study.
         """
-        known = self._ledger.trials(self._row.id, with_seeds=False)
-        change = extension(self.spec, spec, known)
         with self._driving() as writer:
-            extend(writer, change)
+            self._become(writer, spec)
+
+    def _become(self, writer: Writer, spec: StudySpec) -> None:
+        known = self._ledger.trials(self._row.id, with_seeds=False)
+        extend(writer, extension(self.spec, spec, known))
         self.spec = spec
         self.write_spec()
 
@@ -239,4 +243,10 @@ class Study(StudyReader):
     def _driving(self) -> Generator[Writer]:
         with driving(self._ledger, self._row) as writer:
             writer.take_over()
+            self._reread()  # another process may have extended it since
             yield writer
+
+    def _reread(self) -> None:
+        row = self._ledger.study(self.name)
+        if row is not None and row.id == self._row.id:
+            self._row, self.spec = row, StudySpec.model_validate_json(row.spec_json)

@@ -262,3 +262,11 @@ def test_stop_asks_the_driver_and_waits_for_its_end(study: Study) -> None:
 
     assert heard.is_set()
     thread.join()
+
+
+def test_two_who_know_the_study_extend_it_one_after_the_other(study: Study) -> None:
+    first, second = load_study(study.name, study.storage), load_study(study.name, study.storage)
+    second.extend(seeds=1)
+    first.extend(env_steps=1000)
+    for known in (first, load_study(study.name, study.storage)):
+        assert (known.spec.seeds, known.spec.env_steps) == (second.spec.seeds, 21_000)
