@@ -1,6 +1,7 @@
 """A study's raw data as tables, with a dictionary that says what each column means."""
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +12,8 @@ from sweeps.analysis.objectives import feasible_rule
 from sweeps.analysis.report import provenance_of
 from sweeps.analysis.results import ReportedStudy, Results, read_results
 from sweeps.analysis.study_page import definitions, origin
+from sweeps.calibration_record import FOLDER
+from sweeps.choice import CHOSEN, RECORD
 from sweeps.records import ResultRow, Trial
 from sweeps.spec import StudySpec
 
@@ -28,6 +31,7 @@ _COLUMNS = {
         "feasible": ("whether in the trial {rule}", "–"),
         "num_seeds": ("seeds behind the means", "–"),
         "failure": ("cause of FAIL, one line", "–"),
+        "retest_of": ("number of the trial that it runs again on fresh seeds; empty for the others", "–"),
     },
     "seeds": {
         "trial": ("number of the trial", "–"),
@@ -38,7 +42,38 @@ _COLUMNS = {
         "return": ("mean over the episodes that finish in the last 5 % of iterations", "reward per episode"),
         "cost/<cost>": ("the same of a cost", "cost per episode"),
         "multiplier/<cost>": ("last multiplier", "PPO: σ(A_r) per cost unit; SAC: reward per cost unit"),
-        "measure/<name>": ("measure of the whole run: an objective, or how λ moved (docs/metrics.md)", "by name"),
+        "measure/violation_rate": (
+            "over iterations k with episodes, of mean costs C_ik and limits d_i: share of those after the first with "
+            "every C_ik ≤ d_i (t₀) that are not so; 1 without t₀; empty where t₀ is the last one",
+            "–",
+        ),
+        "measure/violation_magnitude": (
+            "mean over the same iterations of [maxᵢ (C_ik − d_i)]₊, over all of them without t₀",
+            "cost per episode",
+        ),
+        "measure/oscillation": (
+            "Σ |λ_{k+1} − λ_k| / (K − 1) over K iterations with episodes, the largest over multipliers",
+            "as multiplier",
+        ),
+        "measure/best_feasible_return": (
+            "largest mean return of an iteration with every C_ik ≤ d_i; empty without one",
+            "reward per episode",
+        ),
+        "measure/time_to_feasible": (
+            "env steps of this seed at the end of t₀; for a seed that never got feasible those of its last iteration "
+            "with episodes, that is the whole run: violation_rate 1 and no best_feasible_return tell it apart",
+            "env steps",
+        ),
+        "measure/feasible_return_area": (
+            "mean over iterations of the mean return where every C_ik ≤ d_i, else 0",
+            "reward per episode",
+        ),
+        "measure/multiplier/at_zero": ("share of iterations with λ = 0; keys of named costs end in /<cost>", "–"),
+        "measure/multiplier/at_cap": ("share of iterations with λ at multiplier_max", "–"),
+        "measure/multiplier/total_variation": ("Σ |λ_{k+1} − λ_k|", "as multiplier"),
+        "measure/multiplier/dominant_period": ("period of λ's strongest oscillation; empty without one", "iterations"),
+        "measure/multiplier/damping_ratio": ("ζ of λ's swings: 0 for ever, negative grows; empty without swings", "–"),
+        "measure/multiplier/phase_lag": ("by how much λ follows the cost; empty without a common frequency", "degrees"),
         "failure": ("cause of FAIL, one line", "–"),
     },
     "rows": {
@@ -58,6 +93,24 @@ _COLUMNS = {
         "return": ("undiscounted return of the whole episode, with exploration noise", "reward"),
         "cost/<cost>": ("undiscounted cost of the whole episode", "cost"),
     },
+    "choice.json": {
+        "trial, seed": ("the policy to deploy", "–"),
+        "feasible": ("whether the 95 % upper bound of every mean cost was within its limit when it was chosen", "–"),
+        "cost_limits": ("limits by which it was judged", "cost per episode"),
+        "greedy, exploring": ("its fresh episodes without and with exploration noise: returns and costs of each", "–"),
+        "candidates": ("every policy it was chosen from, with the same of the episodes that chose", "–"),
+    },
+    "calibration/": {
+        "trial-<number>-attempt-<number>.npz": ("arrays of what a multiplier network left after training", "–"),
+        "seeds": ("[S]; the seeds", "–"),
+        "multiplier": ("[S, T, E]; λ(s) at each step of E environments", "reward per cost unit"),
+        "violation": ("[S, T, E]; g(s, π)", "as g"),
+        "cost": ("[S, T, E]; cost of the step from s", "cost"),
+        "ended": ("[S, T, E]; whether the episode ends with the step", "–"),
+        "position": ("[S, T, E, 2]; place in the plane; NaN where the task has none", "m"),
+        "probes": ("[S, I, P]; λ at P probe states after each iteration that learned", "reward per cost unit"),
+        "multiplier_max, discount": ("λ_max; γ of costs", "as multiplier; –"),
+    },
 }
 
 
@@ -71,7 +124,8 @@ def export_data(study: ReportedStudy, folder: Path, form: Format = "parquet") ->
 
     Returns:
         `trials`, `seeds`, `rows` and `episodes` in that form, `spec.yaml`, `dictionary.md` (every column with its
-        meaning and unit, and the definitions) and `origin.json`.
+        meaning and unit, and the definitions) and `origin.json`; where they exist `choice.json` (held-out episodes of
+        the policy to deploy and its rivals) and `calibration/*.npz` (records of multiplier networks).
 
     Raises:
         ValueError: If the form is unknown.
@@ -90,7 +144,19 @@ def export_data(study: ReportedStudy, folder: Path, form: Format = "parquet") ->
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
         files.append(folder / name)
-    return files
+    return files + _copied(study.folder, folder)
+
+
+def _copied(home: Path, folder: Path) -> list[Path]:
+    """Copies the records that are files already: what chose the policy to deploy, and of multiplier networks."""
+    records = [(home / CHOSEN / RECORD, folder / RECORD)]
+    records += [(path, folder / FOLDER / path.name) for path in sorted((home / FOLDER).glob("*.npz"))]
+    found = [(source, target) for source, target in records if source.is_file()]
+    for source, target in found:
+        target.parent.mkdir(exist_ok=True)
+        if source.resolve() != target.resolve():
+            shutil.copyfile(source, target)
+    return [target for _, target in found]
 
 
 def data_frames(results: Results) -> dict[str, pd.DataFrame]:
@@ -147,7 +213,12 @@ def _trial(results: Results, trial: Trial) -> dict[str, Any]:
         ends = (None, None, None) if value is None else (value.mean, value.low, value.high)
         row |= dict(zip((name, f"{name}_low", f"{name}_high"), ends, strict=True))
     number = None if trial.mean_return is None else trial.mean_return.num_seeds
-    return row | {"feasible": trial.feasible, "num_seeds": number, "failure": trial.failure}
+    return row | {
+        "feasible": trial.feasible,
+        "num_seeds": number,
+        "failure": trial.failure,
+        "retest_of": trial.retest_of,
+    }
 
 
 def _seeds(trial: Trial) -> list[dict[str, Any]]:

@@ -2,12 +2,17 @@
 
 import json
 import re
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from sweeps.analysis.data_export import export_data
+from sweeps.analysis.data_export import dictionary, export_data
+from sweeps.analysis.multipliers import MEASURES
+from sweeps.calibration_record import write_record
 from sweeps.records import State
+from sweeps.spec.objectives import DIRECTIONS
 from tests.sweeps.analysis.studies import ITERATIONS, finished_study
 
 ARMS = {
@@ -63,3 +68,33 @@ def test_the_origin_says_what_failed_and_where_it_comes_from(study, tmp_path):
 def test_an_unknown_form_is_refused(study, tmp_path):
     with pytest.raises(ValueError, match="parquet"):
         export_data(study, tmp_path, "xlsx")
+
+
+def test_retests_choice_and_calibration_are_there(study, tmp_path):
+    study.trials[2] = replace(study.trials[2], retest_of=0)
+    (study.folder / "policy").mkdir()
+    (study.folder / "policy" / "choice.json").write_text('{"trial": 0}')
+    arrays = {name: np.zeros((1, 1, 1)) for name in ("multiplier", "violation", "cost", "ended", "position", "probes")}
+    arrays |= {"seeds": np.array([0]), "multiplier_max": np.array(1.0), "discount": np.array(0.99)}
+    record = write_record(study.folder, 2, 1, arrays)
+    out = tmp_path / "out"
+    frames = export_data_and_read(study, out)
+    assert frames["retest_of"].tolist()[2] == 0
+    assert frames["retest_of"].isna().tolist() == [True, True, False]
+    assert (out / "choice.json").read_text() == '{"trial": 0}'
+    assert (out / "calibration" / record.name).read_bytes() == record.read_bytes()
+
+
+def export_data_and_read(study, out):
+    files = export_data(study, out)
+    assert all(path.is_file() for path in files)
+    assert {"choice.json", "trial-0002-attempt-0001.npz"} <= {path.name for path in files}
+    return pd.read_parquet(out / "trials.parquet")
+
+
+def test_every_objective_and_measure_of_a_multiplier_is_defined(study):
+    words = dictionary(study.spec)
+    measured = [name for name in DIRECTIONS if name not in ("return", "cost")]
+    for name in [*measured, *(f"multiplier/{name}" for name in MEASURES)]:
+        assert f"| `measure/{name}` |" in words
+    assert "never got feasible" in words
