@@ -73,10 +73,16 @@ def progressed(share: float) -> Callable[[list[Trial]], bool]:
     return lambda trials: iterations_of(trials) > share * 6 * 20
 
 
+def all_have_checkpoints(trials: list[Trial]) -> bool:
+    """Whether every trial that runs is past its first checkpoint, which is taken after 800 env steps."""
+    running = [run for trial in trials if trial.state is State.RUNNING for run in trial.seed_runs]
+    return bool(running) and all(run.env_steps > 800 for run in running)
+
+
 def test_a_killed_worker_costs_its_trial_one_attempt(undisturbed: Study, tmp_path: Path) -> None:
     study = create_study(SPEC, tmp_path)
     driver = start_driver(study)
-    wait_until(study, driver, progressed(0.2))
+    wait_until(study, driver, all_have_checkpoints)
     workers_of(driver)[0].kill()
 
     assert driver.wait() == 0, log_of(study)
