@@ -69,8 +69,8 @@ def test_a_cause_is_told_once_with_its_seeds() -> None:
 
 
 def test_numbers_that_differ_between_seeds_are_told_as_ranges() -> None:
-    rising, over = np.linspace(0.0, 1.9, ITERATIONS), np.full(ITERATIONS, 60.0)
-    rows = [*make_rows(rising, over), *make_rows(rising / 2.0, over - 10.5, seed=1)]
+    level, over = np.full(ITERATIONS, 1.9), np.full(ITERATIONS, 60.0)  # λ no longer rises: it is not said to
+    rows = [*make_rows(level, over), *make_rows(level / 2.0, over - 10.5, seed=1)]
     (line,) = finding_lines(movements(make_spec(), TRIALS, rows), {1: "trial 1 (ga)"})
     assert line == (
         "trial 1 (ga), cost, seeds 0, 1: the cost never reached its limit; "
