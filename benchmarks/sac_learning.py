@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.provenance import RESULTS, write_result
 from environments.tasks import PAPER_TASKS
+from sweeps.analysis import style
 from sweeps.analysis.calibration import calibrations
 from sweeps.analysis.results import Results, read_results
 from sweeps.records import State, Trial
@@ -82,17 +83,18 @@ def draw(arms: dict[str, Arm], limit: float, path: Path) -> None:
     figure = Figure(figsize=(10.0, 3.4), layout="constrained")
     axes: Any = figure.subplots(1, 3)
     for axis, (name, title) in zip(axes, _CURVES.items(), strict=True):
-        for arm, found in arms.items():
+        for index, (arm, found) in enumerate(arms.items()):
+            color, dashes = style.CYCLE[index % len(style.CYCLE)], ("-", *style.LEVEL_DASHES)[index % 5]
             steps = np.array([row["env_steps"] for row in found["rows"]]) / 1000
             values = curve(found, name)
             known = ~np.isnan(values).any(0)  # episodes of Goal1 end in every second iteration
             steps, values = steps[known], values[:, known]
-            (line,) = axis.plot(steps, values.mean(0), linewidth=1.5, label=arm)
-            axis.fill_between(steps, values.min(0), values.max(0), alpha=0.1, color=line.get_color(), linewidth=0)
+            axis.plot(steps, values.mean(0), linewidth=1.5, color=color, linestyle=dashes, label=arm)
+            axis.fill_between(steps, values.min(0), values.max(0), alpha=0.1, color=color, linewidth=0)
         axis.set(xlabel="env steps per seed (thousands)", title=title)
     axes[2].set_yscale("symlog", linthresh=0.1)  # a scalar λ and one that has run away side by side
     axes[1].axhline(limit, color="black", linestyle=":", linewidth=1)
-    axes[0].legend(frameon=False, fontsize=8)
+    axes[0].legend(frameon=False, fontsize=8, handlelength=3.2)
     figure.savefig(path, dpi=130)
 
 

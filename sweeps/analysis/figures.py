@@ -16,6 +16,7 @@ from sweeps.records import Interval
 
 RETURN_LABEL = "return\n(reward per episode)"
 MULTIPLIER_UNIT = "per unit of cost: σ of the reward advantage with PPO, reward with SAC"
+MULTIPLIER_LABEL = "multiplier λ\n(per unit of cost)"
 
 
 def cost_label(name: str) -> str:

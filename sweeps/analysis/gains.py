@@ -26,6 +26,8 @@ MIN_TRIALS = 10
 TARGETS = {"return": "return", "violation": "excess of the cost over its limit"}
 """What responds → how figures call it."""
 
+_UNITS = {"return": "reward per episode", "violation": "(cost − limit) / limit"}
+
 
 def importances(results: Results, arm: str) -> dict[str, dict[str, float]]:
     """How much each searched parameter of an arm matters for being among the best tenth.
@@ -107,13 +109,13 @@ def gains_exhibit(results: Results, arm: str, setting: str) -> Exhibit | None:
         grid = figure.subplots(2, 2)
         for axes, target in zip(grid[0], TARGETS, strict=True):
             values = [response(results, trial, target) for trial in trials]
-            _draw_surface(figure, axes, search, trials, values, names)
+            _draw_surface(figure, axes, search, trials, values, names, _UNITS[target])
             axes.set_title(TARGETS[target], fontsize=9.5)
         for axes, target in zip(grid[1], TARGETS, strict=True):
             _draw_importance(axes, ranked[target])
             axes.set_xlabel(f"importance for {TARGETS[target].split()[0]} (PED-ANOVA)")
         draw_head(figure, f"Gains of {arm} in {results.spec.name}", f"{setting} · {len(trials)} trials; ring: feasible")
-        figure.subplots_adjust(left=0.12, right=0.95, top=0.85, bottom=0.09, wspace=0.42, hspace=0.38)
+        figure.subplots_adjust(left=0.1, right=0.92, top=0.85, bottom=0.09, wspace=0.55, hspace=0.38)
     told = "; ".join(
         f"{target}: " + ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
         for target, shares in ranked.items()
@@ -134,13 +136,16 @@ def _draw_surface(
     trials: Sequence[Trial],
     values: Sequence[float],
     names: Sequence[str],
+    unit: str,
 ) -> None:
-    """Dots coloured by what they reached, over linear interpolation between them."""
+    """Dots coloured by what they reached over linear interpolation; feasible ones in a ring edged with white."""
     places = [_places(search, trials, name) for name in names]
+    ringed = np.array([bool(trial.feasible) for trial in trials])
+    for size, color in ((130, "white"), (95, style.INK)):
+        axes.scatter(places[0][ringed], places[1][ringed], c=color, s=size, linewidths=0, zorder=2.9, clip_on=False)
     drawn = axes.scatter(
         places[0], places[1], c=values, cmap=colormaps["cividis"], s=34, zorder=3, clip_on=False,
-        edgecolors=[style.INK if trial.feasible else "white" for trial in trials],
-        linewidths=[1.4 if trial.feasible else 0.5 for trial in trials],
+        edgecolors="white", linewidths=[1.4 if trial.feasible else 0.5 for trial in trials],
     )  # fmt: skip
     if len(set(places[0].tolist())) > 2 and len(set(places[1].tolist())) > 2:
         triangles = Triangulation(_unit(places[0]), _unit(places[1]))
@@ -148,7 +153,7 @@ def _draw_surface(
         axes.tricontourf(triangles, values, levels=12, cmap=colormaps["cividis"], alpha=0.55, zorder=1)
     for name, set_label in zip(names, (axes.set_xlabel, axes.set_ylabel), strict=True):
         set_label(f"log₁₀ {name}" if _is_log(search, name) else name)
-    figure.colorbar(drawn, ax=axes, pad=0.03, fraction=0.06)
+    figure.colorbar(drawn, ax=axes, pad=0.03, fraction=0.06, label=unit)
 
 
 def _draw_importance(axes: Axes, shares: Mapping[str, float]) -> None:

@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter
 
 from sweeps.analysis import style
 from sweeps.analysis.exhibit import Exhibit
-from sweeps.analysis.figures import RETURN_LABEL, cost_label, draw_head
+from sweeps.analysis.figures import MULTIPLIER_LABEL, RETURN_LABEL, cost_label, draw_head
 from sweeps.analysis.limit_figures import lambda_star_exhibit
 from sweeps.analysis.pareto import MARKERS
 from sweeps.analysis.results import Results
@@ -81,7 +81,7 @@ def _leaders(task: str, entries: Sequence[Entry]) -> Exhibit:
 
 def _curves(task: str, entries: Sequence[Entry]) -> Exhibit:
     cost = next(iter(entries[0][1].spec.cost_limits))
-    quantities = {"return": RETURN_LABEL, f"cost/{cost}": cost_label(cost), f"multiplier/{cost}": "multiplier λ"}
+    quantities = {"return": RETURN_LABEL, f"cost/{cost}": cost_label(cost), f"multiplier/{cost}": MULTIPLIER_LABEL}
     with style.figure_style():
         figure = Figure(figsize=(7.2, 7.0))
         grid: list[Axes] = list(figure.subplots(3, 1, sharex=True))

@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter
 
 from sweeps.analysis import style
 from sweeps.analysis.exhibit import Exhibit
-from sweeps.analysis.figures import MULTIPLIER_UNIT, RETURN_LABEL, cost_label, draw_head
+from sweeps.analysis.figures import MULTIPLIER_LABEL, MULTIPLIER_UNIT, RETURN_LABEL, cost_label, draw_head
 from sweeps.analysis.lambda_star import LambdaStar
 from sweeps.analysis.results import Results
 from sweeps.analysis.stability_figure import spread_of
@@ -146,7 +146,7 @@ def limit_curves_exhibit(results: Results, arm: str, setting: str) -> Exhibit | 
     if not reached:
         return None
     (cost,) = results.spec.cost_limits
-    quantities = {"return": RETURN_LABEL, f"cost/{cost}": cost_label(cost), f"multiplier/{cost}": "multiplier λ"}
+    quantities = {"return": RETURN_LABEL, f"cost/{cost}": cost_label(cost), f"multiplier/{cost}": MULTIPLIER_LABEL}
     with style.figure_style():
         figure = Figure(figsize=(7.2, 6.8))
         grid: list[Axes] = list(figure.subplots(3, 1, sharex=True))

@@ -117,7 +117,9 @@ def _draw(
         axes.plot(hull.costs, hull.returns, color=style.INK, lw=1.2, zorder=2, label="upper hull")
         steps = [*stairs.costs, max(stairs.cost_max, stairs.costs[-1])]
         heights = [*stairs.returns, stairs.returns[-1]]
-        axes.step(steps, heights, where="post", color=style.FAINT, lw=1.0, ls=(0, (2, 1.5)), label="running maximum")
+        axes.step(
+            steps, heights, where="post", color=style.BLUE, lw=1.5, ls=(0, (2, 1.5)), zorder=4, label="running maximum"
+        )
         axes.axvline(limit, color=style.INK, ls=(0, (4, 3)), lw=1.2, zorder=1.5, label=f"cost limit {limit:g}")
         _draw_fixed(figure, axes, fixed)
         for index, point in enumerate(moving):

@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter
 
 from sweeps.analysis import style
 from sweeps.analysis.exhibit import Exhibit
-from sweeps.analysis.figures import RETURN_LABEL, cost_label, draw_head
+from sweeps.analysis.figures import MULTIPLIER_LABEL, RETURN_LABEL, cost_label, draw_head
 from sweeps.analysis.results import Results
 from sweeps.analysis.stability import stability
 from sweeps.analysis.training import format_env_steps
@@ -55,7 +55,7 @@ def _told(share: float | None) -> str:
 
 def _draw(results: Results, leaders: Sequence[Trial], cost: str, limit: float, setting: str) -> Figure:
     panels = (f"multiplier/{cost}", "return", f"cost/{cost}", f"cost/{cost}")
-    labels = ("multiplier λ", RETURN_LABEL, cost_label(cost), f"near the limit\n{cost_label(cost)}")
+    labels = (MULTIPLIER_LABEL, RETURN_LABEL, cost_label(cost), f"near the limit\n{cost_label(cost)}")
     with style.figure_style():
         figure = Figure(figsize=(7.2, 8.4))
         grid: list[Axes] = list(figure.subplots(4, 1, sharex=True))

@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter
 
 from sweeps.analysis import style
 from sweeps.analysis.curves import Curve
-from sweeps.analysis.figures import RETURN_LABEL, cost_label, draw_head
+from sweeps.analysis.figures import MULTIPLIER_LABEL, RETURN_LABEL, cost_label, draw_head
 from sweeps.analysis.profile import described
 from sweeps.records import Trial
 
@@ -148,7 +148,9 @@ def _axis_label(quantity: str) -> str:
     kind, _, name = quantity.partition("/")
     if kind == "return":
         return RETURN_LABEL
-    return cost_label(name) if kind == "cost" else "multiplier λ" if name == "cost" else f"multiplier λ:\n{name}"
+    return (
+        cost_label(name) if kind == "cost" else MULTIPLIER_LABEL if name == "cost" else f"λ: {name}\n(per unit of cost)"
+    )
 
 
 def format_env_steps(value: float, position: int | None = None) -> str:
