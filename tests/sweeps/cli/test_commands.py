@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import cast
 
@@ -239,8 +238,7 @@ def test_ctrl_c_ends_with_130(tmp_path: Path):
     )
     assert child.stderr is not None
     assert "measuring" in child.stderr.readline()
-    time.sleep(0.2)
-    child.send_signal(signal.SIGINT)
+    child.send_signal(signal.SIGINT)  # at once: on a busy machine the command may end before this process goes on
     _, stderr = child.communicate(timeout=60)
     assert child.returncode == 130
     assert stderr == "interrupted\n"
