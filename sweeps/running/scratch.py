@@ -1,5 +1,6 @@
 """Folders of one process under /tmp, and the removal of those that killed processes left."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -52,7 +53,8 @@ def _namespace() -> str:
 def _remove_stale(parent: Path) -> None:
     for folder in parent.glob(f"{_PREFIX}*"):
         if _is_stale(folder):
-            _remove_once(folder)
+            with contextlib.suppress(OSError):  # another process removes it, too
+                _remove_once(folder)
 
 
 def _is_stale(folder: Path) -> bool:
@@ -73,7 +75,8 @@ def _is_stale(folder: Path) -> bool:
 def _remove(folder: Path) -> None:
     """Removes a folder into which ending processes of Ray may still write their last log lines."""
     for _ in range(_NUM_REMOVALS):
-        _remove_once(folder)
+        with contextlib.suppress(OSError):
+            _remove_once(folder)
         if not folder.exists():
             return
         time.sleep(0.5)
