@@ -69,7 +69,7 @@ _COLUMNS = {
             "reward per episode",
         ),
         "measure/multiplier/at_zero": ("share of iterations with λ = 0; keys of named costs end in /<cost>", "–"),
-        "measure/multiplier/at_cap": ("share of iterations with λ at multiplier_max", "–"),
+        "measure/multiplier/at_cap": ("share of iterations with λ at its cap", "–"),
         "measure/multiplier/total_variation": ("Σ |λ_{k+1} − λ_k|", "as multiplier"),
         "measure/multiplier/dominant_period": ("period of λ's strongest oscillation; empty without one", "iterations"),
         "measure/multiplier/damping_ratio": ("ζ of λ's swings: 0 for ever, negative grows; empty without swings", "–"),
