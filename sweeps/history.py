@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sweeps.analysis.multipliers import measure_movement
 from sweeps.analysis.objectives import measure_seed
-from sweeps.analysis.summary import SeedSummary, summarize_seed, window_rows
+from sweeps.analysis.summary import SeedSummary, num_recent, summarize_seed, window_rows
 from sweeps.records import Execution, ResultRow, Trial
 from sweeps.spec import RunSpec
 from sweeps.tracking.events import RowAdded, TrialFinished, TrialStarted
@@ -59,7 +59,7 @@ class History:
         """The rows that a summary looks at: a driver asks after every iteration, and a run may have thousands."""
         of_seed = self._rows[trial][seed]
         iterations = sorted(of_seed)
-        first = len(iterations) - -(-max(iterations, default=0) // 20)
+        first = len(iterations) - num_recent(max(iterations, default=0))
         while first > 0 and not any(of_seed[iteration].episode_returns for iteration in iterations[first:]):
             first -= 1
         return [of_seed[iteration] for iteration in iterations[max(first, 0) :]]

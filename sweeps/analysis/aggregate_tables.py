@@ -144,13 +144,12 @@ def updates_table(contestants: Sequence[tuple[str, Results, Trial]]) -> TextTabl
         return None
     left_out += [f"{update} (one condition)" for update, found in by_update.items() if len(found) == 1]
     missing = f"Left out: {'; '.join(left_out)}. " if left_out else ""
-    rows = [(name, str(len(found)), format_interval(stratified_bootstrap([*found.values()])))
-            for name, found in several.items()]  # fmt: skip
+    intervals = {name: stratified_bootstrap([*found.values()]) for name, found in several.items()}
     return TextTable(
         name="updates",
         title="Updates over tasks and limits",
         header=("update", "conditions", "D_norm"),
-        rows=tuple(rows),
+        rows=tuple((name, str(len(several[name])), format_interval(each)) for name, each in intervals.items()),
         note="D_norm: (mean cost − limit) / limit; IQM over conditions, each a task, cost and limit. "
         f"{_BOOTSTRAP} within each. {_FIXED_UPDATE if 'fixed' in several else ''}"
         f"{missing}Agarwal et al. (2021); arXiv 2609.15315.",

@@ -139,10 +139,15 @@ def window_rows(rows: Sequence[ResultRow]) -> list[ResultRow]:
     return _last_twentieth(rows, max((row.iteration for row in rows), default=0))
 
 
+def num_recent(iterations: int) -> int:
+    """How many iterations the last 5 % of so many are, rounded up."""
+    return -(-iterations // 20)
+
+
 def _last_twentieth(rows: Iterable[ResultRow], iterations: int) -> list[ResultRow]:
     """The rows of the last ⌈iterations / 20⌉ iterations, or from the last one in which an episode finished."""
     with_episodes = [row.iteration for row in rows if row.episode_returns]
-    first = min(iterations - -(-iterations // 20) + 1, max(with_episodes, default=0))
+    first = min(iterations - num_recent(iterations) + 1, max(with_episodes, default=0))
     return [row for row in rows if row.iteration >= first]
 
 

@@ -149,18 +149,14 @@ def _inert(curves: "list[Curve]") -> list[str]:
 def _causes(curves: "list[Curve]") -> list[str]:
     from algorithms.functional.findings import findings
 
-    return [
-        f"{curve.label}: {finding.message}"
-        for curve in curves
-        if not isinstance(curve.parameters, FixedMultiplier)  # it was not to hold a limit
-        for finding in findings(
-            curve.multiplier,
-            curve.cost,
-            curve.limit,
-            multiplier_max=cap_of(curve.parameters).value,
-            remedy=cap_of(curve.parameters).remedy,
-        )
-    ]
+    causes: list[str] = []
+    for curve in curves:
+        if isinstance(curve.parameters, FixedMultiplier):
+            continue  # it was not to hold a limit
+        cap = cap_of(curve.parameters)
+        found = findings(curve.multiplier, curve.cost, curve.limit, multiplier_max=cap.value, remedy=cap.remedy)
+        causes += [f"{curve.label}: {finding.message}" for finding in found]
+    return causes
 
 
 def _show(curves: "list[Curve]", output: Output, *, by_name: bool, with_cost: bool) -> None:

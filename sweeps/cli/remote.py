@@ -23,7 +23,7 @@ def reaches_ledger() -> bool:
 
 
 def connect(address: str) -> "SweepClient":
-    """The cluster at an address; one that asks nobody for a token will do, since nothing is submitted to it.
+    """The cluster at an address; one that asks nobody for a token will do, since no study is submitted.
 
     Args:
         address: URL of the cluster's dashboard.
@@ -78,16 +78,15 @@ def add_jobs(address: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any
     from sweeps.cluster.submission import task_of
 
     jobs = connect(address).last_jobs()
+    known = {row["study"] for row in rows}
+    states = {name: job.status.value for name, job in jobs.items()}
     nothing = {state.lower(): 0 for state in State}
-    missing = {name: job for name, job in jobs.items() if name not in {row["study"] for row in rows}}
-    waiting = [
+    waiting: list[dict[str, Any]] = [
         {"study": name, "task": task_of(job), **nothing}
-        for name, job in missing.items()
-        if job.status.value in _UNENDED  # one that ended well belongs to a study that was deleted since
+        for name, job in jobs.items()
+        if name not in known and states[name] in _UNENDED  # one that ended well: its study was deleted since
     ]
-    return [
-        row | {"job": jobs[row["study"]].status.value if row["study"] in jobs else None} for row in [*rows, *waiting]
-    ]
+    return [row | {"job": states.get(row["study"])} for row in [*rows, *waiting]]
 
 
 def show_logs(address: str, study: str, *, follow: bool) -> None:
