@@ -130,7 +130,12 @@ def extend(
     values: Annotated[
         list[str] | None, typer.Option(help="Further values of a grid, such as multiplier=0.5,0.7; may be repeated.")
     ] = None,
-    arm: Annotated[str | None, typer.Option(help="The arm that gets trials or values, where several could.")] = None,
+    arm: Annotated[
+        str | None,
+        typer.Option(
+            help="The arm that gets trials or values, where several could; else all arms of one grid get values."
+        ),
+    ] = None,
     storage: StorageOption = None,
     output: DocumentOption = Document.TABLE,
 ) -> None:

@@ -34,7 +34,8 @@ def grown(
         seeds: So many more seeds, counted on from the highest, or those.
         env_steps: So many more env steps for every seed.
         arms: Further arms by name, as in a study file.
-        arm: The arm that gets `trials` and `values`; None: the only one that can take them.
+        arm: The arm that gets `trials` and `values`; None: the only one that can take them, and values all arms of
+            one grid, as a grid over `update` has them.
         values: Axis of a grid → further values; those of `update` become arms.
 
     Returns:
@@ -54,8 +55,9 @@ def grown(
     if UPDATE in axes:
         data["arms"] |= _more_updates(spec, axes.pop(UPDATE))
     for axis, added in axes.items():
-        search = data["arms"][_gridded_arm(spec, arm, axis)]["search"]
-        search[axis] = [*search[axis], *(value for value in added if value not in search[axis])]
+        for name in _gridded_arms(spec, arm, axis):
+            search = data["arms"][name]["search"]
+            search[axis] = [*search[axis], *(value for value in added if value not in search[axis])]
     if there := set(arms or {}) & set(spec.arms):
         raise SpecError(f"arm {min(there)!r} is there already.", code="out-of-range", path=("arms", min(there)))
     data["arms"] |= arms or {}
@@ -130,16 +132,21 @@ def _more_seeds(spec: StudySpec, seeds: int | Sequence[int]) -> int | list[int]:
 
 def _more_updates(spec: StudySpec, updates: Sequence[Any]) -> dict[str, Any]:
     """The arms of further updates, where all arms are points of one grid."""
-    searches = [arm.search for arm in spec.arms.values()]
-    if not isinstance(searches[0], GridSearch | None) or any(search != searches[0] for search in searches):
+    if not _is_one_grid(spec):
         raise SpecError(
             "`update` can be extended where all arms search the same grid, but here they do not.",
             code="out-of-range",
             path=(UPDATE,),
             help="add arms by name: `extend(arms={…})`, or run the study file with more of them",
         )
-    new = arms_of_updates(updates, searches[0])
+    new = arms_of_updates(updates, next(iter(spec.arms.values())).search)
     return {name: arm for name, arm in new.items() if name not in spec.arms}
+
+
+def _is_one_grid(spec: StudySpec) -> bool:
+    """Whether all arms are points of one grid, or of none."""
+    first, *others = (arm.search for arm in spec.arms.values())
+    return isinstance(first, GridSearch | None) and all(search == first for search in others)
 
 
 def _positive(name: str, value: int) -> int:
@@ -153,22 +160,24 @@ def _searched_arm(spec: StudySpec, arm: str | None) -> str:
     return _only(able, arm, "whose trials are suggested")
 
 
-def _gridded_arm(spec: StudySpec, arm: str | None, axis: str) -> str:
+def _gridded_arms(spec: StudySpec, arm: str | None, axis: str) -> list[str]:
     grids = {name: known.search for name, known in spec.arms.items() if isinstance(known.search, GridSearch)}
     able = [name for name, search in grids.items() if axis in search.axes]
-    return _only(able, arm, f"with a grid over `{axis}`")
+    if arm is None and able and _is_one_grid(spec):
+        return able
+    return [_only(able, arm, f"with a grid over `{axis}`")]
 
 
 def _only(able: Sequence[str], arm: str | None, what: str) -> str:
     if arm is not None and arm in able:
         return arm
     if arm is not None or not able:
-        message = f"`an arm {what}` is needed, but {'there is none' if arm is None else f'{arm!r} is none'}."
+        message = f"an arm {what} is needed, but {'there is none' if arm is None else f'{arm!r} is none'}."
         raise SpecError(message, code="unknown-name", help=suggest(arm or "", able) if able else None)
     if len(able) > 1:
         raise SpecError(
-            f"`one arm {what}` must be meant, but there are {', '.join(able)}.",
-            code="unknown-name",
-            help=f"say which: arm {able[0]!r}",
+            f"one arm {what} must be meant, but there are {', '.join(able)}.",
+            code="missing-key",
+            help=f"say which: --arm {able[0]}, in Python arm={able[0]!r}",
         )
     return able[0]

@@ -152,7 +152,7 @@ class Study(StudyReader):
             seeds: So many more seeds for every trial, or those; they train beside the ones that are complete.
             env_steps: So many more env steps for every seed.
             arms: Further arms by name, as in a study file.
-            arm: The arm that gets `trials` and `values`, where several could.
+            arm: The arm that gets `trials` and `values`, where several could; None: all arms of one grid get values.
             **values: Axis of a grid → further values, as in `multiplier=[0.5, 0.7]` or `update=["nupi"]`.
 
         Raises:

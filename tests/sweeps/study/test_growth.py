@@ -96,6 +96,24 @@ def test_more_updates_meet_every_value_of_the_grid(tmp_path: Path) -> None:
     assert study.spec == both
 
 
+def test_more_values_of_another_axis_meet_every_update_or_the_one_that_is_named(tmp_path: Path) -> None:
+    rest = {key: value for key, value in BASE.items() if key != "arms"}
+    search = {"kind": "grid", "update": ["ga", "pid"], "cost_limit": [10.0]}
+    study = create_study(StudySpec.model_validate({**rest, "search": search}), tmp_path)
+
+    study.extend(cost_limit=[12.0])
+    study.extend(cost_limit=[14.0], arm="pid")
+
+    keys = [trial.key for trial in study.trials]
+    assert keys == [
+        *(f'{arm}:{{"cost_limit":{limit}}}' for limit in (10, 12) for arm in ("ga", "pid")),
+        'pid:{"cost_limit":14}',
+    ]
+    with pytest.raises(SpecError, match="one arm with a grid over `cost_limit` must be meant") as refused:
+        study.extend(cost_limit=[16.0])  # the grids differ by now
+    assert refused.value.help == "say which: --arm ga, in Python arm='ga'"
+
+
 def test_updates_join_no_arms_that_search_differently(study: Study) -> None:
     with pytest.raises(SpecError, match="`update` can be extended where all arms search the same grid"):
         study.extend(update=["ga"])
@@ -196,7 +214,7 @@ def test_seeds_of_two_cohorts_continue_one_after_the_other(study: Study) -> None
         ({"trials": 0}, "`trials >= 1` must hold, but got 0"),
         ({"seeds": 0}, "`seeds >= 1` must hold, but got 0"),
         ({"env_steps": -1}, "`env_steps >= 1` must hold, but got -1"),
-        ({"kp": [0.5]}, "`an arm with a grid over `kp`` is needed, but there is none"),
+        ({"kp": [0.5]}, "an arm with a grid over `kp` is needed, but there is none"),
         ({"trials": 1, "arm": "fixed"}, "but 'fixed' is none"),
         ({"arms": {"pid": {"lagrangian": {"update": "pid"}}}}, "arm 'pid' is there already"),
         ({"multiplier": [-1.0]}, "`multiplier"),
