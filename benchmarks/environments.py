@@ -5,7 +5,7 @@
 One process. The contenders take turns within a round, so that a slower moment of the machine meets all of them; numbers
 are medians over the rounds. All but the threads are CPU seconds of this process, which other processes disturb less
 than wall seconds. *Raw* is 10 `mj_step` and 1 `mj_forward` in a compiled loop without anything else, from the fast
-path's own states, with its actions and gremlins; unlike the fast path it reads the sensors at every `mj_step`. Steps and
+path's own states, with its actions and gremlins; unlike the fast path it reads sensors at every `mj_step`. Steps and
 resets are measured apart and put together as (horizon · step + reset) / horizon. *Plain* is the environment as
 `environments` makes it, without textures; *published* steps as fast, but compiles its textures at every reset.
 """
