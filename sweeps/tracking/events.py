@@ -3,9 +3,10 @@
 NaN and infinities are the strings "NaN", "Infinity" and "-Infinity", so that every line is standard JSON.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic_core import PydanticSerializationError
 
 from sweeps.records import Interval, ResultRow, Trial
 
@@ -187,9 +188,24 @@ def encode(event: Event) -> bytes:
         event: What happened.
 
     Returns:
-        UTF-8 JSON, ended by the only line feed in it.
+        UTF-8 JSON, ended by the only line feed in it. What UTF-8 cannot hold of a text (half of a surrogate pair, as in
+        the name of a file that is not UTF-8 and in an error that quotes it) stands there as an escape.
     """
-    return event.model_dump_json().encode() + b"\n"
+    try:
+        text = event.model_dump_json()
+    except PydanticSerializationError:
+        text = type(event).model_validate(_escaped(event.model_dump())).model_dump_json()
+    return text.encode() + b"\n"
+
+
+def _escaped(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_escaped(name): _escaped(item) for name, item in cast(dict[str, object], value).items()}
+    if isinstance(value, list | tuple):
+        return [_escaped(item) for item in cast(list[object], value)]
+    return value
 
 
 def decode(line: bytes) -> Event:

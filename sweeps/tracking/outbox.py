@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Iterable
 
-from sweeps.tracking.events import Event
+from sweeps.tracking.events import Event, encode
 from sweeps.tracking.spool import Spool
 
 THREAD_NAME = "lagsweep-spool"
@@ -30,7 +30,7 @@ class Outbox:
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
         self._lock = threading.Lock()
-        self._waiting: deque[Event] = deque()
+        self._waiting: deque[bytes] = deque()
         self._retry_at = 0.0
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._sync_often, name=THREAD_NAME, daemon=True)
@@ -43,8 +43,9 @@ class Outbox:
 
     def append(self, events: Iterable[Event]) -> None:
         """Appends events after those that wait; never raises because of the disk."""
+        lines = [encode(event) for event in events]  # before they wait: one that is no event holds up no other
         with self._lock:
-            self._waiting.extend(events)
+            self._waiting.extend(lines)
             if time.monotonic() >= self._retry_at:
                 self._write()
 
@@ -70,7 +71,7 @@ class Outbox:
         try:
             while self._waiting:
                 part = [self._waiting[index] for index in range(min(_PART, self.waiting))]
-                self._spool.append(part)
+                self._spool.append_lines(part)
                 for _ in part:
                     self._waiting.popleft()
                 if self._retry_at and not everything:

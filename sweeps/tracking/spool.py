@@ -45,6 +45,7 @@ class Spool:
         self._descriptor: int | None = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         self._size = _cut_torn_tail(self._descriptor)
         self._dirty = False
+        self._torn = False  # whether part of an append may lie after the whole lines
         if self._size == 0:
             self.append([SpoolOpened(id=uuid.uuid4().hex)])
         self.id = read_id(path)
@@ -64,16 +65,26 @@ class Spool:
             OSError: If the disk does not take them (full, gone); none is kept then.
             ValueError: If the spool is closed.
         """
-        lines = b"".join(encode(event) for event in events)
+        self.append_lines([encode(event) for event in events])
+
+    def append_lines(self, lines: Sequence[bytes]) -> None:
+        """Appends events that `encode` has written, as `append` does."""
+        data = b"".join(lines)
         with self._lock:
             if self._descriptor is None:
                 raise ValueError(f"`append` needs an open spool, but {self.path} is closed.")
-            try:
-                _write_all(self._descriptor, lines)
-            except OSError:
+            if self._torn:
                 os.ftruncate(self._descriptor, self._size)
+            self._torn = True
+            try:
+                _write_all(self._descriptor, data)
+            except OSError:
+                # A full disk may refuse this too (where files are copied on write): then the next append tries again.
+                os.ftruncate(self._descriptor, self._size)
+                self._torn = False
                 raise
-            self._size += len(lines)
+            self._torn = False
+            self._size += len(data)
             self._dirty = True
 
     def sync(self) -> None:

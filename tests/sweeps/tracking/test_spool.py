@@ -1,5 +1,6 @@
 """The spool: what is appended comes back, whatever was torn; nothing comes back twice."""
 
+import errno
 import os
 import resource
 import signal
@@ -259,6 +260,38 @@ def test_a_full_disk_keeps_all_or_nothing_of_an_append(tmp_path):
     spool.append(added(row(2)))
     spool.close()
     assert read_rows(path) == [row(1), row(2)]
+
+
+def test_what_a_full_disk_does_not_let_cut_off_is_cut_before_the_next_append(tmp_path, monkeypatch):
+    path = written(tmp_path / "s", row(1))
+    spool = Spool(path)
+    with monkeypatch.context() as patch:  # a disk that copies on write may be too full to shorten a file
+        patch.setattr(spool_module, "_write_all", lambda descriptor, data: os.write(descriptor, data[:10]) and refuse())
+        patch.setattr(os, "ftruncate", lambda descriptor, size: refuse())
+        with pytest.raises(OSError, match="No space left"):
+            spool.append(added(row(2)))
+    spool.append(added(row(2)))
+    spool.close()
+    assert read_rows(path) == [row(1), row(2)]
+
+
+def refuse():
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_text_that_is_no_utf_8_is_kept_escaped(tmp_path):
+    broken = "no such file: " + os.fsdecode(b"caf\xe9.npz")
+    runs = (SeedRun(0, State.FAIL, failure=broken),)
+    finished = TrialFinished(
+        time=1.0, trial=Trial(0, "k", "pid", {"kp": 1.0}, State.FAIL, runs, failure=broken), params={"x": broken}
+    )
+    spool = Spool(tmp_path / "s")
+    spool.append([AttemptFailed(time=1.0, trial=0, attempt=1, log=broken), finished, *added(row(1))])
+    spool.close()
+    _, failed, again, last = read_events(tmp_path / "s")
+    kept = r"no such file: caf\udce9.npz"
+    assert failed.log == again.trial.failure == again.trial.seed_runs[0].failure == again.params["x"] == kept
+    assert last.row == row(1)
 
 
 def test_what_was_appended_survives_sigkill(tmp_path):

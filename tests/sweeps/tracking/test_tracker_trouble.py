@@ -118,6 +118,15 @@ def test_a_disk_that_stays_full_costs_what_waits_and_says_so(tracker, caplog):
     assert any("3 events could not be written" in record.message for record in caplog.records)
 
 
+def test_what_cannot_be_written_is_refused_alone(tracker, client):
+    with pytest.raises(ValueError, match="serialize"):
+        tracker.trial_started(trial(0, params={"multiplier": object()}))
+    tracker.trial_started(trial(0))
+    tracker.rows([row(1)])
+    assert tracker.close() == 0
+    assert len(history(client, runs_of(client)["seed", "0", "0"])) == 1
+
+
 @contextlib.contextmanager
 def full_disk(path):
     """The kernel lets no file of this process grow beyond the size of `path`."""
