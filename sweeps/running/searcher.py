@@ -54,6 +54,7 @@ class ExecutionSearcher(Searcher):
         self._env_path: EnvPath = env_path
         self._gpus = gpus
         self._live: dict[str, list[Execution]] = {}
+        self._nothing_waits = False  # until an execution ends: only that lets a trial wait or a search go on
         self._suggests = suggests(spec)
         self._packs = Packs(spec, writer, checkpoints)
 
@@ -69,10 +70,11 @@ class ExecutionSearcher(Searcher):
         """
         if self._stop.requested:
             return Searcher.FINISHED
-        if len(self._live) >= self._max_concurrent():
-            return None
+        if self._nothing_waits or len(self._live) >= self._max_concurrent():
+            return None  # Tune asks after every result, and a large study takes long to read
         trial = self._next_trial()
         if trial is None:
+            self._nothing_waits = bool(self._live)
             return None if self._live else Searcher.FINISHED
         others = self._within_budget(trial, self._packs.companions(trial, without=self._running()))
         jobs = tuple(self._job(each) for each in (trial, *others))
@@ -88,6 +90,7 @@ class ExecutionSearcher(Searcher):
             error: Whether it failed.
         """
         self._live.pop(trial_id, None)
+        self._nothing_waits = False
 
     def save(self, checkpoint_path: str) -> None:
         """Writes nothing: the ledger has it all.

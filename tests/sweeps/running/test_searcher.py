@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from ray.tune.search import Searcher
+from sqlalchemy import event
 
 from sweeps.ledger import Ledger, NewTrial, SeedProgress, Writer, driving
 from sweeps.records import Execution, Interval, ResultRow, State
@@ -99,6 +100,25 @@ def test_is_finished_only_when_nothing_runs_any_more(writer: Writer, tmp_path: P
     assert searcher.suggest("tune-4") is None
     searcher.on_trial_complete("tune-3", error=True)
     assert searcher.suggest("tune-4") == Searcher.FINISHED
+
+
+def test_while_nothing_waits_the_ledger_is_read_once_for_each_execution_that_ends(
+    writer: Writer, tmp_path: Path
+) -> None:
+    searcher = searcher_of(writer, tmp_path)
+    jobs = [asked(searcher.suggest(f"tune-{n}")) for n in range(4)]  # all trials of the study; there is room for more
+    statements: list[str] = []
+    event.listen(writer.ledger.engine, "before_cursor_execute", lambda *seen: statements.append(seen[2]))
+
+    assert [searcher.suggest(f"tune-{4 + n}") for n in range(3)] == [None] * 3
+    of_first = len(statements)
+    searcher.suggest("tune-7")
+    assert len(statements) == of_first > 0
+
+    writer.start(jobs[0].execution)
+    writer.release(jobs[0].execution, "worker lost")
+    searcher.on_trial_complete("tune-0", error=True)
+    assert asked(searcher.suggest("tune-8")).execution.trial == 0
 
 
 def test_a_place_becomes_free_when_an_execution_ends(writer: Writer, tmp_path: Path) -> None:
