@@ -20,7 +20,12 @@ from sweeps.records import ResultRow, State, Trial
 LINE_INTERVAL_S = 30.0
 """Seconds between two lines about what runs, where there is no terminal."""
 
+REDRAW_INTERVAL_S = 0.25
+"""Seconds between two drawings of the live table: Tune's loop turns once a result, and 64 trials take 26 ms to draw."""
+
 _RATE_WINDOW_S = 60.0
+
+_OTHER_LINES = 6  # the head, which may wrap, bar, column names and what is left out
 
 
 @dataclass
@@ -73,6 +78,7 @@ class Progress:
         self._running: dict[int, _Running] = {}
         self._rates: deque[tuple[float, int]] = deque()
         self._line_at = time.monotonic()
+        self._drawn_at = float("-inf")
         shows_live = console.is_terminal and not console.quiet
         self._live = Live(console=console, auto_refresh=False, transient=True) if shows_live else None
 
@@ -151,23 +157,29 @@ class Progress:
         self._console.print(message, highlight=False, markup=False, soft_wrap=True)  # an error may hold brackets
 
     def refresh(self) -> None:
-        """Redraws the table."""
-        if self._live is not None:
+        """Redraws the table, unless that was done a moment ago."""
+        now = time.monotonic()
+        if self._live is not None and now - self._drawn_at >= REDRAW_INTERVAL_S:
+            self._drawn_at = now
             self._live.update(self.render(), refresh=True)
 
     def render(self) -> RenderableType:
-        """The table as it stands."""
+        """The table as it stands, with as many of the trials that run as the terminal has lines."""
         table = Table(box=None, pad_edge=False)
         for column in ("trial", "progress", "return", "cost", "λ"):
             table.add_column(column, justify="left" if column == "trial" else "right")
-        for number, running in sorted(self._running.items()):
+        shown = sorted(self._running.items())[: max(1, self._console.size.height - _OTHER_LINES)]
+        for number, running in shown:
             mean_return = "–" if running.mean_return is None else f"{running.mean_return:.2f}"
             row = (mean_return, _named(running.cost, ".1f"), _named(running.multiplier, ".3g"))
             table.add_row(Text(f"{number} {running.name}"), f"{running.share:.0%}", *row)
         bar = ProgressBar(total=max(1, self.env_steps_total), completed=self._done, width=40)
         whole = Padding(bar, 0)  # a bar alone does not end its line
         head = Text.assemble((self._study, "bold"), f"  {self._states()}  {self._speed()}")
-        return Group(head, whole, table) if self._running else Group(head, whole)
+        if not self._running:
+            return Group(head, whole)
+        more = len(self._running) - len(shown)
+        return Group(head, whole, table, f"… and {more} more") if more else Group(head, whole, table)
 
     def _move(self, old: State, new: State) -> None:
         self._counts[old] -= 1

@@ -165,7 +165,7 @@ class Recorder(Callback):
 
     @_keeps_errors
     def on_step_end(self, iteration: int, trials: list[TuneTrial], **info: Any) -> None:
-        """Tune's loop turns about ten times a second."""
+        """Tune's loop turns once a result, and at least ten times a second."""
         self._progress.refresh()
 
     @_keeps_errors

@@ -150,6 +150,40 @@ def test_a_terminal_gets_a_live_table_that_leaves_one_line() -> None:
     assert "profile: 1 complete, 1 running, 2 waiting, 1 failed" in file.getvalue().splitlines()[-1]
 
 
+def test_the_table_is_drawn_four_times_a_second_however_many_results_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(progress_module.time, "monotonic", lambda: clock[0])
+    progress, file = display(terminal=True)
+    progress.start()
+    progress.trial_started(trial(2))
+    drawn: list[bool] = []
+    for _ in range(12):  # 0.1 s apart: drawn at 0.0, 0.3, 0.6 and 0.9
+        before = len(file.getvalue())
+        progress.refresh()
+        drawn.append(len(file.getvalue()) > before)
+        clock[0] += 0.1
+    progress.stop()
+
+    assert [n for n, was in enumerate(drawn) if was] == [0, 3, 6, 9]
+
+
+def test_the_table_has_as_many_trials_as_the_terminal_has_lines() -> None:
+    counts = {State.WAITING: 64}
+    console = Console(file=io.StringIO(), force_terminal=True, width=120, height=20)
+    progress = Progress(
+        "profile", console, counts=counts, env_steps=1000, env_steps_done=0, env_steps_total=128_000, planned={}
+    )
+    for number in range(64):
+        progress.trial_started(trial(number))
+
+    lines = text(progress).splitlines()
+
+    # 20 lines less 6 are 14 trials; above them head and column names, below what is left out. No bar: nothing is done.
+    assert len(lines) == 2 + 14 + 1
+    assert lines[-2].startswith("13 fixed")
+    assert lines[-1] == "… and 50 more"
+
+
 def test_a_quiet_console_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     console = Console(stderr=True, quiet=True, force_terminal=True)
     progress = Progress("profile", console, counts={}, env_steps=1, env_steps_done=0, env_steps_total=0, planned={})
