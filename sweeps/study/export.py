@@ -1,6 +1,5 @@
 """A study as Optuna's: its storage, which optuna-dashboard and Optuna's own figures read."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import optuna
@@ -8,6 +7,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from sweeps.analysis.best import judge_in
+from sweeps.analysis.objectives import Judgment
 from sweeps.records import State, Trial
 from sweeps.running.sampler import to_optuna
 from sweeps.spec import Arm, StudySpec
@@ -66,13 +66,13 @@ def _frozen(trial: Trial, spec: StudySpec, arm: Arm) -> FrozenTrial:
         judgment = judge_in(spec, trial, list(arm.search.objectives))
         frozen = to_optuna(trial, arm.search, distributions(arm.search), judgment)
     else:
-        frozen = _point(trial, arm.search, spec.resolve(trial.arm, trial.params).cost_limits)
+        frozen = _point(trial, arm.search, judge_in(spec, trial, ["return"]))
     for key, value in _facts(trial).items():
         frozen.set_user_attr(key, value)
     return frozen
 
 
-def _point(trial: Trial, search: GridSearch | AdaptiveProfile | None, limits: Mapping[str, float]) -> FrozenTrial:
+def _point(trial: Trial, search: GridSearch | AdaptiveProfile | None, judgment: Judgment | None) -> FrozenTrial:
     """A point of a grid, every axis a choice between its values, or of an adaptive profile."""
     axes = search.axes if isinstance(search, GridSearch) else {}
     space: dict[str, BaseDistribution] = {
@@ -84,19 +84,20 @@ def _point(trial: Trial, search: GridSearch | AdaptiveProfile | None, limits: Ma
         "params": {name: _plain(value) for name, value in trial.params.items()},
         "distributions": space,
     }
-    if trial.mean_return is None or trial.mean_cost is None:
+    if judgment is None or trial.state not in {State.COMPLETE, State.PRUNED}:
         return create_trial(state=_STATES[trial.state], **described)
-    constraints = {name: trial.mean_cost[name].mean - limit for name, limit in limits.items()}
+    described["constraints"] = judgment.violations
     if trial.state is State.PRUNED:
-        return create_trial(state=TrialState.PRUNED, constraints=constraints, **described)
-    return create_trial(
-        state=TrialState.COMPLETE, values=[trial.mean_return.mean], constraints=constraints, **described
-    )
+        return create_trial(state=TrialState.PRUNED, **described)
+    reached = judgment.objectives["return"]
+    assert reached is not None  # every seed has a return, or there were no judgment
+    return create_trial(state=TrialState.COMPLETE, values=[reached.mean], **described)
 
 
 def _facts(trial: Trial) -> dict[str, Any]:
     facts: dict[str, Any] = {"trial": trial.number, "seeds": [run.seed for run in trial.seed_runs]}
     facts |= {"feasible": trial.feasible, "failure": trial.failure, "continued": trial.continued}
+    facts["retest_of"] = trial.retest_of
     for name, cost in (trial.mean_cost or {}).items():
         facts |= {name: cost.mean, f"{name} interval": [cost.low, cost.high]}
     if trial.mean_return is not None:
