@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from environments.tasks import Path as EnvPath
-from sweeps.cli.options import FileArgument, ScaleOption
+from sweeps.cli.options import FileArgument, GpusOption, ScaleOption
 from sweeps.cli.output import Document, DocumentOption, EnvPathOption, count, format_seconds, show_json, show_rows
 from sweeps.errors import SpecError
 from sweeps.planning.plan import Plan, make_plan
@@ -98,7 +98,7 @@ def plan(
     ] = None,
     cores: Annotated[int | None, typer.Option(min=1, help="Cores to plan for; default: those of this machine.")] = None,
     cpus_per_trial: Annotated[float, typer.Option(min=0.01, help="Cores that a trial reserves.")] = 1.0,
-    gpus_per_trial: Annotated[float, typer.Option(min=0.0, help="GPUs that a trial reserves.")] = 0.0,
+    gpus_per_trial: GpusOption = 0.0,
     max_concurrent: Annotated[int | None, typer.Option(min=1, help="Most trials at once.")] = None,
     env_path: EnvPathOption = "auto",
     output: DocumentOption = Document.TABLE,

@@ -14,6 +14,7 @@ from ray.job_submission import JobDetails
 from environments.tasks import Path as EnvPath
 from sweeps.errors import SpecError
 from sweeps.running.checkpoints import Cadence
+from sweeps.running.resources import Resources
 from sweeps.spec import StudySpec
 from sweeps.spec.difference import differences
 
@@ -29,7 +30,7 @@ class DriverOptions:
     Attributes:
         max_concurrent: Trials at once, at most; None: as many as fit.
         cpus_per_trial: CPU cores of a trial.
-        gpus_per_trial: GPUs of a trial; a fraction shares one.
+        gpus_per_trial: GPUs of a trial, at most 1; a fraction shares one.
         env_path: Which environments: `auto`, `fast` or `general`.
         cadence: When to take checkpoints.
     """
@@ -39,6 +40,14 @@ class DriverOptions:
     gpus_per_trial: float = 0.0
     env_path: EnvPath = "auto"
     cadence: Cadence = field(default_factory=Cadence)
+
+    def __post_init__(self) -> None:
+        """Checks the values here, before a job fails on them.
+
+        Raises:
+            ValueError: If one is out of range.
+        """
+        Resources(self.cpus_per_trial, self.gpus_per_trial, self.max_concurrent)
 
     def arguments(self) -> list[str]:
         """The same as arguments of a command."""
@@ -108,8 +117,8 @@ def jobs_of(study: str, jobs: Iterable[JobDetails]) -> list[JobDetails]:
 
 
 def next_id(study: str, jobs: Iterable[JobDetails]) -> str:
-    """The submission id of a study's next attempt: `NAME-1`, then `NAME-2`."""
-    return f"{study}-{max((_attempt(study, job) for job in jobs_of(study, jobs)), default=0) + 1}"
+    """The submission id of a study's next attempt: `NAME-1`, then `NAME-2`; ids that other jobs bear are left out."""
+    return f"{study}-{max((_attempt(study, job) for job in jobs), default=0) + 1}"
 
 
 def own_spec(variables: Mapping[str, str] | None = None) -> StudySpec:

@@ -17,10 +17,11 @@ from sweeps.planning.plan import probe_environment
 from sweeps.records import State
 from sweeps.running.checkpoints import Cadence
 from sweeps.running.crown import crown
-from sweeps.running.executor import Resources, run_executions
+from sweeps.running.executor import run_executions
 from sweeps.running.private_place import check_private
 from sweeps.running.progress import Progress
 from sweeps.running.recorder import Recorder
+from sweeps.running.resources import Resources
 from sweeps.tracking.settle import open_tracker
 from sweeps.tracking.spool import SPOOL_NAME
 

@@ -6,7 +6,6 @@ import signal
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
@@ -19,6 +18,7 @@ from sweeps.running.checkpoints import Cadence
 from sweeps.running.execution import ExecutionTrainable
 from sweeps.running.ray_session import connected, environment
 from sweeps.running.recorder import Recorder, assignment_of
+from sweeps.running.resources import Resources
 from sweeps.running.scratch import scratch_folder
 from sweeps.running.searcher import ExecutionSearcher
 from sweeps.running.stopping import StopWhenAsked
@@ -37,34 +37,6 @@ _TUNE_ENVIRONMENT = {
 
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)  # Ray Jobs, Kubernetes and Slurm end a process with the second
-
-
-@dataclass(frozen=True)
-class Resources:
-    """What one execution takes, and how many run at once.
-
-    Attributes:
-        cpus: CPU cores.
-        gpus: GPUs; a fraction shares one.
-        max_concurrent: At most so many at once, or None: as many as fit.
-    """
-
-    cpus: float = 1.0
-    gpus: float = 0.0
-    max_concurrent: int | None = None
-
-    def __post_init__(self) -> None:
-        """Checks the values.
-
-        Raises:
-            ValueError: If one is out of range.
-        """
-        if not self.cpus > 0.0:
-            raise ValueError(f"`cpus_per_trial > 0` must hold, but got {self.cpus}.")
-        if not self.gpus >= 0.0:
-            raise ValueError(f"`gpus_per_trial >= 0` must hold, but got {self.gpus}.")
-        if self.max_concurrent is not None and self.max_concurrent < 1:
-            raise ValueError(f"`max_concurrent >= 1` must hold, but got {self.max_concurrent}.")
 
 
 def run_executions(

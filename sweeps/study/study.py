@@ -11,6 +11,7 @@ from environments.tasks import Path as EnvPath
 from sweeps.ledger import Writer, delete_study, driving, extend
 from sweeps.records import State
 from sweeps.running.checkpoints import Cadence
+from sweeps.running.resources import Resources
 from sweeps.spec import StudySpec
 from sweeps.status import Status
 from sweeps.study.growth import extension, grown
@@ -48,7 +49,7 @@ class Study(StudyReader):
         Args:
             max_concurrent: Trials at once, at most; None: as many as fit.
             cpus_per_trial: CPU cores of a trial.
-            gpus_per_trial: GPUs of a trial; a fraction shares one.
+            gpus_per_trial: GPUs of a trial, at most 1; a fraction shares one.
             address: Ray's address; None takes RAY_ADDRESS, and without it a Ray of this process's own.
             progress: Whether to show progress on standard error.
             cadence: When to take checkpoints; None: every half minute. The last iteration always leaves one.
@@ -67,7 +68,6 @@ class Study(StudyReader):
             KeyboardInterrupt: If Ctrl-C ended it.
         """
         from sweeps.running.driver import drive  # Ray and MLflow: only where something runs
-        from sweeps.running.executor import Resources
         from sweeps.tracking.settle import settle
 
         resources = Resources(cpus=cpus_per_trial, gpus=gpus_per_trial, max_concurrent=max_concurrent)
@@ -92,11 +92,13 @@ class Study(StudyReader):
                 settle(self.spec, self.trials, storage=self.storage, folder=self.folder)
         return self.status()
 
-    def submit(self, address: str, **options: Any) -> "Submission":
+    def submit(self, address: str | None = None, *, allow_open: bool = False, **options: Any) -> "Submission":
         """Runs the same study on a Ray cluster, with the cluster's own ledger and storage.
 
         Args:
-            address: URL of the head's dashboard, such as `http://head:8265`.
+            address: URL of the head's dashboard, such as `http://head:8265`; None takes RAY_API_SERVER_ADDRESS, else a
+                RAY_ADDRESS that is such a URL.
+            allow_open: Whether a cluster that asks nobody for a token will do.
             **options: Those of `SweepClient.submit`.
 
         Returns:
@@ -109,7 +111,7 @@ class Study(StudyReader):
         """
         from sweeps.cluster.client import SweepClient
 
-        return SweepClient(address).submit(self.spec, **options)
+        return SweepClient(address, allow_open=allow_open).submit(self.spec, **options)
 
     def resume(self, **options: Any) -> Status:
         """Goes on with an unfinished study; does nothing to a finished one.

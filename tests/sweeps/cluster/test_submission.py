@@ -1,5 +1,6 @@
 import json
 import shlex
+from typing import Any
 
 import pytest
 from ray.job_submission import JobDetails, JobStatus, JobType
@@ -73,9 +74,11 @@ def test_a_specification_that_no_process_can_be_handed_is_refused_with_its_size(
         metadata_of(large, "1.0")
 
 
-def test_submission_ids_count_the_attempts_of_a_study_and_of_no_other() -> None:
-    known = [job("ring-2"), job("ring-10"), job("ring-b-11", "ring-b"), job("ring-12", None)]
+def test_submission_ids_count_the_attempts_of_a_study_and_leave_out_what_another_job_bears() -> None:
+    known = [job("ring-2"), job("ring-10"), job("ring-b-11", "ring-b"), job("ring-x", None)]
     assert next_id("ring", known) == "ring-11"
+    assert next_id("ring", [*known, job("ring-11", None)]) == "ring-12"
+    assert next_id("alone", [job("alone-1", None)]) == "alone-2"
     assert next_id("ring-b", known) == "ring-b-12"
     assert next_id("new", known) == "new-1"
     assert [found.submission_id for found in jobs_of("ring", reversed(known))] == ["ring-2", "ring-10"]
@@ -88,3 +91,9 @@ def test_options_become_arguments_of_the_command_that_a_job_runs() -> None:
         *("--env-path", "auto", "--checkpoint-seconds", "60.0", "--checkpoint-steps", "1000"),
     ]
     assert "--max-concurrent" not in DriverOptions().command()
+
+
+@pytest.mark.parametrize("options", [{"gpus_per_trial": 1.5}, {"cpus_per_trial": 0.0}, {"max_concurrent": 0}])
+def test_options_on_which_a_driver_would_fail_are_refused_here(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(options))}.* must hold"):
+        DriverOptions(**options)
