@@ -15,6 +15,7 @@ from sweeps.cluster.doctor.clocks import check_clock
 from sweeps.cluster.doctor.finding import Finding, failure, of_error, ok, warning
 from sweeps.errors import ExitCode, SweepError, UnreachableError
 from sweeps.running.checkpoint_place import join, place_of
+from sweeps.running.private_place import check_private
 from sweeps.storage import open_ledger
 from sweeps.tracking.store import without_credentials
 
@@ -72,10 +73,12 @@ def check_checkpoints(*, several_machines: bool) -> list[Finding]:
 
 def _check_writers(check: str, folder: Path) -> list[Finding]:
     """Who else may write a folder of checkpoints: these are unpickled, so that he may run code as this user."""
+    try:
+        check_private(folder)  # what every run asks
+    except SweepError as error:
+        return [of_error(check, error)]
     place = folder.stat()
     why, help = f"may run code as this user: checkpoints are unpickled ({folder})", f"chmod go-w {folder}"
-    if place.st_mode & stat.S_IWOTH:
-        return [failure(check, f"whoever is on this machine {why}.", help)]
     if place.st_uid not in (0, os.geteuid()):
         return [warning(check, f"its owner, user {place.st_uid}, {why}", "let this user own it")]
     # A group of the user's own number is the user's alone, as Linux makes them; Kubernetes' fsGroup too.
