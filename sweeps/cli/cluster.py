@@ -14,6 +14,7 @@ from sweeps.cli.doctor import doctor
 from sweeps.cli.options import (
     CheckpointSecondsOption,
     CheckpointStepsOption,
+    ClusterOption,
     ConcurrentOption,
     CpusOption,
     FileArgument,
@@ -41,9 +42,7 @@ def register(app: typer.Typer) -> None:
 
 def submit(
     file: FileArgument,
-    address: Annotated[
-        str, typer.Option(envvar="RAY_API_SERVER_ADDRESS", help="URL of the head's dashboard, as http://head:8265.")
-    ],
+    address: ClusterOption = None,
     scale: ScaleOption = None,
     name: Annotated[str | None, typer.Option(help="Another name than the file's, to run it anew.")] = None,
     max_concurrent: ConcurrentOption = None,

@@ -1,10 +1,8 @@
 """`lagsweep doctor`: what is wrong with this machine or a cluster, and what to do."""
 
-from typing import Annotated
-
 import typer
 
-from sweeps.cli.options import StorageOption
+from sweeps.cli.options import ClusterOption, StorageOption
 from sweeps.cli.output import Document, DocumentOption, show_json
 
 _SIGNS = {"ok": "ok  ", "warning": "warn", "failure": "FAIL"}
@@ -12,15 +10,13 @@ _SIGNS = {"ok": "ok  ", "warning": "warn", "failure": "FAIL"}
 
 def doctor(
     storage: StorageOption = None,
-    address: Annotated[
-        str | None, typer.Option(help="URL of a Ray head's dashboard: checks that cluster, from here and from inside.")
-    ] = None,
+    address: ClusterOption = None,
     output: DocumentOption = Document.TABLE,
 ) -> None:
     """Check Ray, token, MLflow, ledger, storage, clocks, GPU, versions, disk and memory; say what to do.
 
-    With RAY_ADDRESS every node of that cluster. Ends with 0 unless something failed: 2, 4 (authentication), 5
-    (unreachable).
+    With --address that cluster, from here and from inside; with RAY_ADDRESS=head:6379 every node of it. Ends with 0
+    unless something failed: 2, 4 (authentication), 5 (unreachable).
     """
     from sweeps.cluster.doctor.examination import examine_cluster, examine_here
     from sweeps.cluster.doctor.finding import Level, worst_exit_code

@@ -1,5 +1,6 @@
 """Commands that change a study: run, resume, retry, extend, stop, delete."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,7 +26,8 @@ from sweeps.cli.options import (
 from sweeps.cli.output import Document, DocumentOption, EnvPathOption, Output, OutputOption, show_json
 from sweeps.cli.remote import answer, connect
 from sweeps.cli.studies import finish
-from sweeps.errors import ExitCode, SpecError, SweepError
+from sweeps.cluster.stopping import stop_study
+from sweeps.errors import ExitCode, SpecError
 from sweeps.running.checkpoints import Cadence
 from sweeps.spec import StudySpec
 from sweeps.spec.shipped import study_path
@@ -165,18 +167,13 @@ def stop(
 ) -> None:
     """Let the process that runs a study end: running iterations end and leave checkpoints."""
     arguments = ["stop", name, *([] if timeout is None else ["--timeout", str(timeout)])]
-    had_job = False
-    result: dict[str, Any]
-    try:
-        result = answer(address, arguments, lambda: _stop(name, storage, timeout), timeout_s=None)
-    except SweepError as error:
-        # A job that waits for a node has not told the ledger of its study yet.
-        if address is None or error.code != "no-study" or not connect(address).end_jobs(name, had_driver=False):
-            raise
-        had_job, result = True, {"name": name, "driver": None, "ended": True}
+    ask = partial(answer, address, arguments, lambda: _stop(name, storage, timeout), timeout_s=None)
+
+    def end_jobs(*, had_driver: bool) -> bool:
+        return address is not None and connect(address).end_jobs(name, had_driver=had_driver)
+
+    result, had_job = stop_study(name, ask, end_jobs)
     driver, ended = result["driver"], result["ended"]
-    if address is not None and ended and not had_job:
-        had_job = connect(address).end_jobs(name, had_driver=driver is not None)
     if output == "json":
         show_json(result)
     elif driver is None:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sweeps.cluster.address import find_dashboard
+
 if TYPE_CHECKING:
     from sweeps.study import Study
 
@@ -23,15 +25,23 @@ StorageOption = Annotated[
 ]
 ConcurrentOption = Annotated[int | None, typer.Option(min=1, help="Most trials at once; default: as many as fit.")]
 CpusOption = Annotated[float, typer.Option(min=0.01, help="CPU cores that a trial reserves.")]
-GpusOption = Annotated[float, typer.Option(min=0.0, help="GPUs that a trial reserves; a fraction shares one.")]
+GpusOption = Annotated[float, typer.Option(min=0.0, max=1.0, help="GPUs that a trial reserves; a fraction shares one.")]
 AddressOption = Annotated[
     str | None, typer.Option(help="Address of a Ray cluster; default: RAY_ADDRESS, else this machine.")
 ]
+
+
+def _find_cluster(address: str | None) -> str | None:
+    return None if address == "local" else address or find_dashboard()
+
+
 ClusterOption = Annotated[
     str | None,
     typer.Option(
         "--address",
-        help="URL of a Ray head's dashboard, as http://head:8265: the studies of that cluster, not of here.",
+        callback=_find_cluster,
+        help="URL of a Ray head's dashboard, as http://head:8265: the studies of that cluster, not of here; default: "
+        "RAY_API_SERVER_ADDRESS, or RAY_ADDRESS where it is such a URL. `local`: this machine.",
     ),
 ]
 ReportOption = Annotated[bool, typer.Option(help="Write the report at the end.")]

@@ -10,11 +10,14 @@ import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sweeps.cluster.answers import RemoteError, parse_answer
+from sweeps.cluster.address import API_VARIABLE, find_dashboard
+from sweeps.cluster.answers import parse_answer
 from sweeps.cluster.jobs import Entrypoint, JobDetails, JobError, Jobs
+from sweeps.cluster.stopping import stop_study
 from sweeps.cluster.submission import DriverOptions, changes, jobs_of, metadata_of, next_id, study_of
 from sweeps.cluster.versions import check_versions, own_versions
 from sweeps.errors import AuthenticationError, NotFoundError, StudyExistsError, suggest
@@ -26,6 +29,7 @@ _NUM_TRIES = 5
 _REPORT_S = 60.0
 _REMEMBERED_S = 60.0
 _SHORT = "lagsweep_short_job"
+_STAY = f"unset {API_VARIABLE}; "  # a command on the cluster is about the cluster's own ledger, and asks no further one
 
 
 @dataclass(frozen=True)
@@ -47,19 +51,21 @@ class SweepClient:
     """The studies of a cluster, through its Jobs API.
 
     Args:
-        address: URL of the head's dashboard, such as `http://head:8265`.
+        address: URL of the head's dashboard, such as `http://head:8265`; None takes RAY_API_SERVER_ADDRESS, else a
+            RAY_ADDRESS that is such a URL.
         allow_open: Whether a cluster that asks nobody for a token will do.
 
     Raises:
         AuthenticationError: If the cluster refuses the token, or asks nobody for one.
         UnreachableError: If it does not answer.
+        SweepError: If there is no address, or one of another kind.
     """
 
-    def __init__(self, address: str, *, allow_open: bool = False) -> None:
-        self.jobs = Jobs(address)
+    def __init__(self, address: str | None = None, *, allow_open: bool = False) -> None:
+        self.jobs = Jobs(address or find_dashboard() or "")
         if not allow_open and self.jobs.is_open():
             raise AuthenticationError(
-                f"`a cluster asks for a token` must hold, but {address} runs anybody's code.",
+                f"`a cluster asks for a token` must hold, but {self.jobs.address} runs anybody's code.",
                 code="open-cluster",
                 help="start it with RAY_AUTH_MODE=token (docs/clusters.md); on a machine of your own: --allow-open",
             )
@@ -145,9 +151,6 @@ class SweepClient:
     def stop(self, study: str, timeout_s: float | None = None) -> dict[str, Any]:
         """Lets a study end as `lagsweep stop` does, and then its job.
 
-        Ray alone kills a job's processes three seconds after SIGTERM, in the middle of an iteration. So the ledger's
-        flag comes first.
-
         Args:
             study: Its name.
             timeout_s: Seconds to wait for its end; None: as long as it takes, 0: only ask.
@@ -156,15 +159,8 @@ class SweepClient:
             `name`, `driver` (process and host, or None) and `ended`.
         """
         arguments = ["stop", study, *([] if timeout_s is None else ["--timeout", str(timeout_s)])]
-        try:
-            answer = self.ask(arguments, timeout_s=None)
-        except RemoteError as error:
-            if error.code != "no-study" or not self.end_jobs(study, had_driver=False):
-                raise
-            return {"name": study, "driver": None, "ended": True}  # its job waited for a node
-        if answer["ended"]:
-            self.end_jobs(study, had_driver=answer["driver"] is not None)
-        return answer
+        ask = partial(self.ask, arguments, timeout_s=None)
+        return stop_study(study, ask, partial(self.end_jobs, study))[0]
 
     def has_job(self, study: str) -> bool:
         """Whether a job of a study runs, or waits for a node."""
@@ -204,7 +200,7 @@ class SweepClient:
         mark = f"answer-{secrets.token_hex(8)}"
         words = shlex.join(["lagsweep", *arguments, "--output", "json"])
         # Standard error may write in between: the answer is printed in one piece, between two marks.
-        command = f'answer=$({words}); code=$?; printf "%s\\n" {mark} "$answer" {mark}; exit $code'
+        command = f'{_STAY}answer=$({words}); code=$?; printf "%s\\n" {mark} "$answer" {mark}; exit $code'
         with self._short_job(command, arguments[0]) as submission_id:
             ended = self.jobs.wait(submission_id, timeout_s)
             return parse_answer(self.jobs.logs(submission_id) if ended else "", mark, words)
@@ -215,7 +211,8 @@ class SweepClient:
         Args:
             arguments: As for `ask`.
         """
-        with self._short_job(shlex.join(["lagsweep", *arguments, "--output", "json"]), arguments[0]) as submission_id:
+        words = shlex.join(["lagsweep", *arguments, "--output", "json"])
+        with self._short_job(f"{_STAY}exec {words}", arguments[0]) as submission_id:
             rest = ""
             for piece in self.jobs.follow(submission_id):
                 *lines, rest = (rest + piece).split("\n")

@@ -15,7 +15,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+import ray
 import requests
+from ray.dashboard.modules.dashboard_sdk import SubmissionClient
 from ray.exceptions import AuthenticationError as RayAuthenticationError
 from ray.job_submission import JobDetails, JobSubmissionClient
 
@@ -70,6 +72,13 @@ class Entrypoint:
 
 
 class _Client(JobSubmissionClient):
+    """Ray's client of the address that it is given: Ray's own prefers what RAY_ADDRESS and the like name to that."""
+
+    def __init__(self, address: str, headers: dict[str, str]) -> None:
+        self._client_ray_version = ray.__version__
+        SubmissionClient.__init__(self, address=address, headers=headers)
+        self._check_connection_and_version(min_version="2.0")
+
     def _do_request(self, method: str, endpoint: str, **options: Any) -> requests.Response:
         return super()._do_request(method, endpoint, timeout=TIMEOUT_S, **options)
 
@@ -105,7 +114,7 @@ class Jobs:
             raise SweepError(
                 f"`--address` must be the URL of a head's dashboard, without a password, but got {_shown(address)!r}.",
                 code="usage",
-                help="for example http://head:8265",
+                help="for example http://head:8265; RAY_API_SERVER_ADDRESS may name it too",
             )
         self.address = address.rstrip("/")
         try:

@@ -37,12 +37,18 @@ def connected(address: str | None) -> Generator[None]:
     Raises:
         AuthenticationError: If Ray refuses the token.
         UnreachableError: If Ray does not answer, or does not start.
-        SweepError: If the cluster has other versions of Ray or Python.
+        SweepError: If the cluster has other versions of Ray or Python, or the address is a dashboard's.
     """
     if ray.is_initialized():
         yield
         return
     address = address or os.environ.get("RAY_ADDRESS") or "local"
+    if address.startswith(("http://", "https://")):
+        raise SweepError(
+            "`a driver joins a cluster`, at an address such as head:6379, but got a dashboard's.",
+            code="usage",
+            help="`lagsweep submit` takes that one; --address local starts a Ray of this process's own",
+        )
     with environment(_RAY_ENVIRONMENT), contextlib.ExitStack() as cleanup:
         if address == "local":
             cleanup.enter_context(_own_ray())

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from sweeps.cluster.address import is_dashboard
 from sweeps.cluster.doctor.finding import Finding, Level, of_error, ok
 from sweeps.cluster.doctor.machine import check_gpu, check_shared_memory
 from sweeps.cluster.doctor.places import check_checkpoints, check_ledger, check_storage
@@ -31,7 +32,8 @@ def examine_machine(storage: Path, *, several_machines: bool = False) -> list[Fi
 
 def examine_here(storage: Path) -> list[Finding]:
     """Checks this machine, and every node of the Ray cluster that RAY_ADDRESS names, if it names one."""
-    if not os.environ.get("RAY_ADDRESS"):
+    address = os.environ.get("RAY_ADDRESS", "")
+    if not address or is_dashboard(address):
         return [*examine_machine(storage), ok("ray", "no cluster: a study starts a Ray of its own")]
     import ray
 

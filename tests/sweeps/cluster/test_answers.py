@@ -2,8 +2,10 @@
 
 import http.server
 import json
+import subprocess
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import ray
@@ -111,6 +113,55 @@ def test_a_study_whose_job_waits_for_a_node_is_stopped(head: tuple[str, list[str
     assert "ring-1" in stopped
     again = CliRunner().invoke(app, ["stop", "ring", "--address", address])  # no job waits any more
     assert (again.exit_code, "no study 'ring'" in again.stderr) == (ExitCode.NOT_FOUND, True)
+
+
+VERBS = [["status", "ring"], ["watch", "ring"], ["logs", "ring"], ["list"], ["stop", "ring"], ["doctor"]]
+
+
+@pytest.mark.parametrize("words", VERBS)
+def test_every_command_finds_the_cluster_as_ray_jobs_does_and_the_machine_where_that_is_asked(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LAGSWEEP_LEDGER", raising=False)
+    monkeypatch.setenv("LAGSWEEP_STORAGE", str(tmp_path))
+    monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "http://127.0.0.1:1")
+    said = CliRunner().invoke(app, words)
+    assert (said.exit_code, "no Ray dashboard answers at http://127.0.0.1:1" in said.output) == (5, True)
+    if words != ["doctor"]:  # which takes its time
+        here = CliRunner().invoke(app, [*words, "--address", "local"])
+        assert here.exit_code == (0 if words == ["list"] else 3)
+
+
+def test_a_given_address_wins_over_the_variables(
+    head: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whether a cluster is open is asked of the given one; nothing must then go to another."""
+    monkeypatch.setenv("RAY_ADDRESS", "http://127.0.0.1:1")
+    monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "http://127.0.0.1:2")
+    assert SweepClient(head[0], allow_open=True).has_job("ring")
+
+
+@pytest.mark.filterwarnings("ignore:ssl=None is deprecated:DeprecationWarning")  # of Ray's client, about its own call
+def test_a_command_on_the_cluster_asks_no_further_one(
+    head: tuple[str, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "lagsweep"
+    program.write_text('#!/bin/sh\nprintf "%s" "asks ${RAY_API_SERVER_ADDRESS-nobody}"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    sent: list[str] = []
+    client = SweepClient(head[0], allow_open=True)
+    submit = client.jobs.submit
+    monkeypatch.setattr(client.jobs, "submit", lambda command, *rest: [sent.append(command), submit(command, *rest)])
+    with pytest.raises(SweepError):
+        client.ask(["status", "ring"])
+    with pytest.raises(SweepError):  # this head speaks no websocket
+        list(client.stream(["watch", "ring"]))
+    monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "http://head:8265")
+    for command in sent:
+        said = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=True)
+        assert "asks nobody" in said.stdout
+    assert len(sent) == 2
 
 
 def test_a_client_stops_a_study_whose_job_waits(head: tuple[str, list[str]]) -> None:

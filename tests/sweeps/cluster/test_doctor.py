@@ -19,7 +19,9 @@ from sweeps.cluster.doctor.finding import Finding, Level, failure, ok, warning, 
 from sweeps.cluster.doctor.nodes import check_nodes
 from sweeps.cluster.doctor.places import check_checkpoints, check_ledger, check_storage
 from sweeps.cluster.doctor.servers import _judge_mlflow, check_dashboard, check_head, check_mlflow, check_token
-from sweeps.errors import AuthenticationError, ExitCode
+from sweeps.errors import AuthenticationError, ExitCode, SweepError
+from sweeps.study import create_study
+from tests.end_to_end.drivers import SPEC
 from tests.postgres import Postgres
 
 
@@ -110,7 +112,10 @@ def test_folders_that_others_may_write_are_named(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("LAGSWEEP_CHECKPOINTS", str(tmp_path))
     tmp_path.chmod(0o777)
     for found in (check_storage(tmp_path), check_checkpoints(several_machines=False)):
-        assert "checkpoints are unpickled" in one(found, Level.FAILURE, words="whoever is on this machine").message
+        one(found, Level.FAILURE, words=f"everybody may write {tmp_path}.")
+    below = tmp_path / "mine"
+    below.mkdir(mode=0o700)  # runs refuse it too: whoever may write above it may put another in its place
+    one(check_storage(below), Level.FAILURE, words=f"everybody may write {tmp_path}.")
     tmp_path.chmod(0o770)
     monkeypatch.setattr("os.geteuid", lambda: tmp_path.stat().st_uid)
     is_own_group = tmp_path.stat().st_gid in (0, tmp_path.stat().st_uid)
@@ -206,7 +211,9 @@ def serving(*, asks: bool) -> Iterator[str]:
         server.shutdown()
 
 
-def test_a_cluster_that_runs_anybodys_code_fails_and_gets_no_study(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cluster_that_runs_anybodys_code_fails_and_gets_no_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("RAY_AUTH_TOKEN", "abc")
     with serving(asks=False) as address:
         found = [finding for finding in check_head(address) if finding.level is Level.FAILURE]
@@ -217,6 +224,11 @@ def test_a_cluster_that_runs_anybodys_code_fails_and_gets_no_study(monkeypatch: 
             SweepClient(address)
         assert refused.value.exit_code is ExitCode.AUTHENTICATION
         SweepClient(address, allow_open=True)
+        study = create_study(SPEC, tmp_path)
+        with pytest.raises(AuthenticationError, match="runs anybody's code"):
+            study.submit(address)
+        with pytest.raises(SweepError, match=r"2\.50\.0 there"):  # what it is asked next
+            study.submit(address, allow_open=True)
 
 
 def test_a_cluster_that_this_process_belongs_to_is_asked_whether_it_is_open(monkeypatch: pytest.MonkeyPatch) -> None:

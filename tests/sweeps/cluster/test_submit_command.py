@@ -32,6 +32,18 @@ def submit(*words: object) -> Result:
     return CliRunner().invoke(app, ["submit", *map(str, words)])
 
 
+def test_without_an_address_the_variables_of_ray_jobs_name_the_cluster(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    nowhere = submit(study)
+    assert (nowhere.exit_code, "RAY_API_SERVER_ADDRESS may name it too" in nowhere.stderr) == (2, True)
+    monkeypatch.setenv("RAY_ADDRESS", "http://127.0.0.1:2")
+    assert "no Ray dashboard answers at http://127.0.0.1:2" in submit(study).stderr
+    monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "http://127.0.0.1:1")
+    assert "no Ray dashboard answers at http://127.0.0.1:1" in submit(study).stderr
+
+
 def test_a_head_that_does_not_answer_ends_with_5(study: Path) -> None:
     said = submit(study, "--address", "http://127.0.0.1:1")
     assert (said.exit_code, "no Ray dashboard answers at http://127.0.0.1:1" in said.stderr) == (5, True)
