@@ -19,6 +19,7 @@ from environments.tasks import Path as EnvPath
 from sweeps.records import Execution, ResultRow
 from sweeps.running.algorithm_config import algorithm_config
 from sweeps.running.checkpoints import Cadence, Checkpoint, CheckpointStore, DamagedCheckpointError
+from sweeps.running.gpu import require_gpu
 from sweeps.running.worker_log import attached_to_errors
 from sweeps.spec import RunSpec
 
@@ -241,7 +242,12 @@ def build_algorithm(assignment: Assignment, sources: Sequence[Path] = (), storag
 
     Returns:
         The algorithm, at the iteration at which `sources` were written.
+
+    Raises:
+        SweepError: If it is to compute on a GPU, and torch finds none.
     """
+    if assignment.gpus:
+        require_gpu()
     first = assignment.first
     config = algorithm_config(first.run, first.execution.seeds, assignment.env_path, stopped=first.stopped)
     config.learners(num_gpus_per_learner=assignment.gpus)

@@ -16,6 +16,7 @@ from sweeps.ledger import Writer
 from sweeps.running.capacity import MOST_CONCURRENT, Capacity
 from sweeps.running.checkpoints import Cadence
 from sweeps.running.execution import ExecutionTrainable
+from sweeps.running.gpu import check_gpu
 from sweeps.running.ray_session import connected, environment
 from sweeps.running.recorder import Recorder, assignment_of
 from sweeps.running.resources import Resources
@@ -68,11 +69,12 @@ def run_executions(
     Raises:
         KeyboardInterrupt: If a signal ended it; a request to stop in the ledger or a spent budget is an ordinary end.
         FailedTrialsError: If most trials fail alike.
-        SweepError: If Ray cannot be reached or has not the resources of one execution.
+        SweepError: If Ray cannot be reached, has not the resources of one execution, or a GPU that torch cannot use.
     """
     with environment(_TUNE_ENVIRONMENT), connected(address), _graceful_interrupt(recorder):
         capacity = Capacity(resources.cpus, resources.gpus, resources.max_concurrent)
         capacity.check()
+        check_gpu(resources.gpus)
         searcher = ExecutionSearcher(
             writer,
             spec,
