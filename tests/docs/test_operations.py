@@ -1,10 +1,11 @@
 """Sizes in docs/operations.md are those that `benchmarks.sizing` computes from measurements."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from benchmarks.sizing import NUM_SEEDS, Rate, best, gpu_hours, gpu_table, makespan, rates, table
+from benchmarks.sizing import NUM_SEEDS, RESULTS, Rate, best, gpu_hours, gpu_table, makespan, rates, table
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,3 +52,28 @@ def test_the_tables_of_the_document_are_the_programs():
     text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     assert table() in text, "run `python -m benchmarks.sizing` and replace the tables of docs/operations.md"
     assert gpu_table() in text
+
+
+def test_what_the_text_derives_from_rates_follows_from_them():
+    text = " ".join((ROOT / "docs" / "operations.md").read_text(encoding="utf-8").split())
+    known = rates()
+    circle, push = known["Circle1"], known["Push1"]
+    both = 1 / (1 / circle.rollout + 1 / circle.update)
+    # An iteration of Table A.1: 20 000 env steps of ten seeds.
+    sent = json.loads((RESULTS / "tracking.json").read_text())["measured"]["lagsweep"]
+    iteration_s, per_result_s = 200_000 / both, 0.004
+    for said in (
+        f"takes r / {spaced(circle.rollout)} cores on Circle1 and r / {spaced(push.rollout)} on Push1: "
+        f"{10 * circle.update / circle.rollout:.1f} and {10 * push.update / push.rollout:.0f} of them",
+        f"takes {iteration_s:.0f} s on one core of Circle1 (200 000 seed-env-steps at {spaced(both)} a second)",
+        f"report {1_000 / iteration_s:.0f} results a second and leave the driver {iteration_s:.0f} ms for each",
+        f"1 000 nodes take {1_000 * per_result_s / iteration_s:.0%}".replace("%", " %"),
+        f"some {spaced(round(iteration_s / per_result_s, -2))} trials at once would fill the {iteration_s:.0f} s",
+        f"took {sent['results'] / sent['seconds_until_sent']:.0f} rows a second",
+        f"1 000 such trials are {round(10_000 / iteration_s, -1):.0f} rows a second",
+    ):
+        assert said in text
+
+
+def spaced(number: float) -> str:
+    return f"{number:,.0f}".replace(",", " ")
