@@ -45,7 +45,7 @@ class DriverOptions:
         """Checks the values here, before a job fails on them.
 
         Raises:
-            ValueError: If one is out of range.
+            SpecError: If one is out of range.
         """
         Resources(self.cpus_per_trial, self.gpus_per_trial, self.max_concurrent)
 

@@ -10,6 +10,7 @@ from environments.tasks import find_task
 from sweeps.errors import SpecError
 from sweeps.planning.arms import ArmPlan, plan_arm, plan_retests, planned_runs
 from sweeps.planning.speed import Speed, makespan, packed, trained_steps
+from sweeps.running.resources import Resources
 from sweeps.spec import RunSpec, StudySpec
 from sweeps.spec.inert import inert_notes
 from sweeps.spec.space import num_trials
@@ -85,8 +86,9 @@ def make_plan(
         The plan.
 
     Raises:
-        SpecError: If the task's environments cannot be built.
+        SpecError: If a number is out of range, or the task's environments cannot be built.
     """
+    Resources(cpus_per_trial, gpus_per_trial, max_concurrent)  # refuses what a run would refuse
     probe = probe_environment(spec, env_path)
     runs = {name: planned_runs(spec, name) for name in spec.arms}
     seconds = {

@@ -1,6 +1,9 @@
 """What a trial takes of the machines that it runs on."""
 
+import math
 from dataclasses import dataclass
+
+from sweeps.errors import SpecError
 
 
 @dataclass(frozen=True)
@@ -21,14 +24,15 @@ class Resources:
         """Checks the values.
 
         Raises:
-            ValueError: If one is out of range.
+            SpecError: If one is out of range.
         """
-        if not self.cpus > 0.0:
-            raise ValueError(f"`cpus_per_trial > 0` must hold, but got {self.cpus}.")
+        if not 0.0 < self.cpus < math.inf:
+            raise SpecError(f"`cpus_per_trial > 0` must hold, and be finite, but got {self.cpus}.", code="usage")
         if not 0.0 <= self.gpus <= 1.0:
-            raise ValueError(
-                f"`0 <= gpus_per_trial <= 1` must hold, since a trial computes on one GPU, but got {self.gpus}; "
-                "several seeds or configurations (pack) share it."
+            raise SpecError(
+                f"`0 <= gpus_per_trial <= 1` must hold, since a trial computes on one GPU, but got {self.gpus}.",
+                code="usage",
+                help="a fraction shares a GPU among trials; all seeds of a trial, and of a pack of them, train on one",
             )
         if self.max_concurrent is not None and self.max_concurrent < 1:
-            raise ValueError(f"`max_concurrent >= 1` must hold, but got {self.max_concurrent}.")
+            raise SpecError(f"`max_concurrent >= 1` must hold, but got {self.max_concurrent}.", code="usage")

@@ -64,7 +64,7 @@ class Study(StudyReader):
             StudyBusyError: If another process drives the study.
             UnreachableError: If Ray does not answer.
             SweepError: If `env_path` is `fast` and the task has no fast environments.
-            ValueError: If a number is out of range.
+            SpecError: If a number is out of range.
             KeyboardInterrupt: If Ctrl-C ended it.
         """
         from sweeps.running.driver import drive  # Ray and MLflow: only where something runs

@@ -183,7 +183,7 @@ def test_a_finished_study_says_so_and_starts_nothing(tmp_path: Path, capsys: pyt
 @pytest.mark.parametrize(
     ("options", "rule"),
     [
-        ({"cpus_per_trial": 0.0}, "`cpus_per_trial > 0` must hold, but got 0.0"),
+        ({"cpus_per_trial": 0.0}, "`cpus_per_trial > 0` must hold.*, but got 0.0"),
         ({"gpus_per_trial": -0.5}, "`0 <= gpus_per_trial <= 1` must hold.*, but got -0.5"),
         ({"gpus_per_trial": 1.5}, "`0 <= gpus_per_trial <= 1` must hold.*, but got 1.5"),
         ({"gpus_per_trial": float("nan")}, "`0 <= gpus_per_trial <= 1` must hold.*, but got nan"),
