@@ -20,7 +20,7 @@ from sweeps.cluster.jobs import Entrypoint, JobDetails, JobError, Jobs
 from sweeps.cluster.stopping import stop_study
 from sweeps.cluster.submission import DriverOptions, changes, jobs_of, metadata_of, next_id, study_of
 from sweeps.cluster.versions import check_versions, own_versions
-from sweeps.errors import AuthenticationError, NotFoundError, StudyExistsError, suggest
+from sweeps.errors import AuthenticationError, NotFoundError, StudyExistsError, SweepError, suggest
 from sweeps.spec import StudySpec
 from sweeps.spec.difference import differences, extends
 
@@ -62,7 +62,14 @@ class SweepClient:
     """
 
     def __init__(self, address: str | None = None, *, allow_open: bool = False) -> None:
-        self.jobs = Jobs(address or find_dashboard() or "")
+        address = address or find_dashboard()
+        if address is None:
+            raise SweepError(
+                "`--address` or RAY_API_SERVER_ADDRESS must name the cluster, but neither does.",
+                code="usage",
+                help="for example --address http://head:8265",
+            )
+        self.jobs = Jobs(address)
         if not allow_open and self.jobs.is_open():
             raise AuthenticationError(
                 f"`a cluster asks for a token` must hold, but {self.jobs.address} runs anybody's code.",

@@ -114,7 +114,7 @@ class Jobs:
             raise SweepError(
                 f"`--address` must be the URL of a head's dashboard, without a password, but got {_shown(address)!r}.",
                 code="usage",
-                help="for example http://head:8265; RAY_API_SERVER_ADDRESS may name it too",
+                help="for example http://head:8265",
             )
         self.address = address.rstrip("/")
         try:

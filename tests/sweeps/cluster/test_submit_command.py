@@ -37,7 +37,7 @@ def test_without_an_address_the_variables_of_ray_jobs_name_the_cluster(
 ) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     nowhere = submit(study)
-    assert (nowhere.exit_code, "RAY_API_SERVER_ADDRESS may name it too" in nowhere.stderr) == (2, True)
+    assert (nowhere.exit_code, "must name the cluster, but neither does" in nowhere.stderr) == (2, True)
     monkeypatch.setenv("RAY_ADDRESS", "http://127.0.0.1:2")
     assert "no Ray dashboard answers at http://127.0.0.1:2" in submit(study).stderr
     monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "http://127.0.0.1:1")
