@@ -1,7 +1,7 @@
 """Which points of a run become its curves in MLflow: few enough to draw, all of them in the run's Parquet files."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import dataclasses
+from dataclasses import dataclass, field
 from math import ceil
 
 from sweeps.records import ResultRow
@@ -14,18 +14,29 @@ MAX_KEYS = 40
 """Metric keys of one run, at most."""
 
 MAX_FINAL_KEYS = 10
-"""Those of them that a seed's run has beside its curves."""
+"""Those of them that a seed's run has beside its curves, more only where it has more costs."""
 
-_FIRST_KEYS = ("train/", "eval/", "multiplier/value", "multiplier/error", "loss/kl", "time/env_steps_per_s")
+_FIRST_KEYS = (
+    "train/return",
+    "train/cost",
+    "multiplier/value",
+    "train/violation_rate",
+    "train/",
+    "eval/",
+    "multiplier/error",
+    "loss/kl",
+    "time/env_steps_per_s",
+)
 
 
 @dataclass
 class _Curve:
-    """How far one seed run is drawn: `stride` holds for `budget`, of which `points` were sent so far."""
+    """How one seed run is drawn: `stride` holds for `budget`, of which `points` were sent so far, of these `keys`."""
 
     budget: int | None = None
     stride: int = 1
     points: int = 0
+    keys: set[str] = field(default_factory=set[str])
 
 
 class Curves:
@@ -34,6 +45,9 @@ class Curves:
     A seed run whose budget takes n iterations is drawn at every ⌈n / p⌉-th of them, where p is half of the points that
     are left, so that a study may be extended again and again; the last iteration of a budget is always drawn. Where
     the budget is not known every row is, up to the limit.
+
+    A metric that is drawn once is drawn to the end. Where there is no room for all of them, returns, costs and
+    multipliers come first; their places are kept while no episode has ended, when they are not there yet.
     """
 
     def __init__(self) -> None:
@@ -43,6 +57,23 @@ class Curves:
     def start(self, event: StudyStarted) -> None:
         """Takes note of the budget that holds from here on."""
         self._budget = event.env_steps
+
+    def drawn(self, row: ResultRow) -> ResultRow | None:
+        """What is drawn of a row.
+
+        Args:
+            row: Rows in the order of the spool, each (trial, seed, iteration) once.
+
+        Returns:
+            The row with the metrics that are curves, or None where it is no point of them.
+        """
+        curve = self._curves.setdefault((row.trial, row.seed), _Curve())
+        if not curve.keys.issuperset(row.metrics):
+            _add_keys(curve.keys, row)
+        if not self.draws(row):
+            return None
+        kept = {key: value for key, value in row.metrics.items() if key in curve.keys}
+        return dataclasses.replace(row, metrics=kept)
 
     def draws(self, row: ResultRow) -> bool:
         """Whether a row is a point of its curves.
@@ -69,21 +100,17 @@ class Curves:
         return max(1, ceil(iterations_left / max(1, points_left // 2)))
 
 
-def drawn_keys(keys: Iterable[str]) -> list[str]:
-    """Chooses the metrics that become curves where a run has no room for all of them.
+def _add_keys(keys: set[str], row: ResultRow) -> None:
+    """Adds the metrics of a row, the most important first, while there is room for them and for those still to come."""
+    costs = max(1, len(row.episode_costs))
+    known = keys.union(row.metrics)
+    expected = {"train/return": 1, "train/violation_rate": 1, "train/cost": costs, "multiplier/value": costs}
+    to_come = sum(max(0, count - sum(key.startswith(name) for key in known)) for name, count in expected.items())
+    # A seed's run ends with its return and its costs, which are among the final keys.
+    room = MAX_KEYS - max(MAX_FINAL_KEYS, 1 + costs) - to_come - len(keys)
+    new = [key for key in row.metrics if key not in keys]
+    keys.update(sorted(new, key=_rank)[: max(0, room)])
 
-    Args:
-        keys: Metric keys of a row.
 
-    Returns:
-        All of them in their order where they are few enough; else those of returns, costs and multipliers first.
-
-    Examples:
-        >>> drawn_keys([f"loss/{index}" for index in range(60)] + ["train/return"])[:2]
-        ['train/return', 'loss/0']
-    """
-    ordered = list(keys)
-    most = MAX_KEYS - MAX_FINAL_KEYS
-    if len(ordered) <= most:
-        return ordered
-    return sorted(ordered, key=lambda key: not key.startswith(_FIRST_KEYS))[:most]
+def _rank(key: str) -> int:
+    return next((index for index, prefix in enumerate(_FIRST_KEYS) if key.startswith(prefix)), len(_FIRST_KEYS))

@@ -17,7 +17,6 @@ from mlflow.tracking import MlflowClient
 
 from sweeps.records import ResultRow, SeedRun, State, Trial
 from sweeps.tracking import run_content
-from sweeps.tracking.curves import drawn_keys
 from sweeps.tracking.events import (
     ArtifactAdded,
     AttemptFailed,
@@ -29,6 +28,7 @@ from sweeps.tracking.events import (
     TrialFinished,
     TrialStarted,
 )
+from sweeps.tracking.marks import Marks
 from sweeps.tracking.parquet import write_parquet
 from sweeps.tracking.registry import register_champion
 from sweeps.tracking.run_content import TAG, metric_key
@@ -56,24 +56,34 @@ class MlflowRuns:
     Attributes:
         uri: The tracking URI.
         rows: Where the rows of each trial lie in the spool.
+        marks: What they say beside their numbers.
     """
 
-    def __init__(self, uri: str, artifact_root: str | None, folder: Path, spool_id: str, rows: TrialRows | None = None):
+    def __init__(
+        self,
+        uri: str,
+        artifact_root: str | None,
+        folder: Path,
+        spool_id: str,
+        rows: TrialRows | None = None,
+        marks: Marks | None = None,
+    ) -> None:
         self.uri = uri
         self.rows = rows or TrialRows(folder / SPOOL_NAME)
+        self.marks = marks or Marks()
         self._client = MlflowClient(tracking_uri=uri, registry_uri=uri)
         self._folder = folder
         self._spool_id = spool_id
         self._study: StudyStarted | None = None
         self._began: float | None = None
         self._trials: dict[int, Trial] = {}
-        self._attempts: dict[RunKey, int] = {}
-        self._non_finite: dict[RunKey, set[str]] = {}
+        self._marked: dict[RunKey, dict[str, str]] = {}
         self._runs = Runs(self._client, artifact_root, spool_id)
 
     def forget(self) -> None:
         """Drops what was learned from MLflow: an answer may have been lost, or a run deleted."""
         self._runs.forget()
+        self._marked.clear()
 
     def remember(self, event: Event) -> None:
         """Takes note of an event without sending anything: later ones refer to it.
@@ -130,7 +140,7 @@ class MlflowRuns:
         the metrics that were not finite.
 
         Args:
-            rows: Rows of one (trial, seed), at most 1000 metrics together.
+            rows: Rows of one (trial, seed) with the metrics that are drawn, at most 1000 together.
 
         Raises:
             MlflowException: If MLflow does not answer, or refuses them.
@@ -138,16 +148,10 @@ class MlflowRuns:
         key = RunKey(rows[0].trial, rows[0].seed)
         run = self._run(key, rows[0].time)
         metrics = [metric for row in rows for metric in _metrics(row)]
-        attempt = max(self._attempts.get(key, 0), *(row.attempt for row in rows))
-        bad = self._non_finite.get(key, set()) | run_content.non_finite_keys(rows)
-        tags: list[RunTag] = []
-        if attempt != self._attempts.get(key):
-            tags.append(RunTag(f"{TAG}attempt", str(attempt)))
-        if bad != self._non_finite.get(key, set()):
-            tags.append(RunTag(f"{TAG}non_finite", run_content.clipped(", ".join(sorted(bad)))))
-        self._client.log_batch(run, metrics=metrics, tags=tags)
-        self._attempts[key] = attempt
-        self._non_finite[key] = bad
+        marks = self.marks.of_seed(rows[0].trial, rows[0].seed)
+        news = {} if marks == self._marked.get(key) else marks
+        self._client.log_batch(run, metrics=metrics, tags=_tags(news))
+        self._marked[key] = marks
 
     def _start_study(self, event: StudyStarted) -> None:
         experiment = self._runs.experiment(event.study)
@@ -175,15 +179,15 @@ class MlflowRuns:
         for seed_run in event.trial.seed_runs:
             self._finish_seed(seed_run, event)
         trial, key = event.trial, RunKey(event.trial.number)
-        attempts = [attempt for of, attempt in self._attempts.items() if of.trial == trial.number]
-        tags = run_content.trial_tags(trial) | ({f"{TAG}attempt": str(max(attempts))} if attempts else {})
+        tags = run_content.trial_tags(trial) | self.marks.of_trial(trial.number)
         step = max((seed_run.env_steps for seed_run in trial.seed_runs), default=0)
         self._add_results(key, event.time)
         self._finish(key, event, run_content.trial_metrics(trial, event.objectives), tags, trial.state, step)
 
     def _finish_seed(self, seed_run: SeedRun, event: TrialFinished) -> None:
         key = RunKey(event.trial.number, seed_run.seed)
-        values, tags = run_content.seed_metrics(seed_run), run_content.seed_tags(seed_run)
+        values = run_content.seed_metrics(seed_run)
+        tags = run_content.seed_tags(seed_run) | self.marks.of_seed(event.trial.number, seed_run.seed)
         self._finish(key, event, values, tags, seed_run.state, seed_run.env_steps)
 
     def _finish(
@@ -265,15 +269,13 @@ class MlflowRuns:
 
 
 def _metrics(row: ResultRow) -> Iterator[Metric]:
-    values = run_content.finite(row.metrics)
-    for name in drawn_keys(row.metrics):
-        if name in values:
-            yield Metric(metric_key(name), values[name], _milliseconds(row.time), row.env_steps)
+    for name, value in run_content.finite(row.metrics).items():
+        yield Metric(metric_key(name), value, _milliseconds(row.time), row.env_steps)
 
 
 def _params(params: Mapping[str, Any], key: RunKey) -> list[Param]:
     own = {} if key.seed is None else {"seed": key.seed}
-    return [Param(metric_key(name), str(value)) for name, value in (dict(params) | own).items()]
+    return [Param(metric_key(name), run_content.clipped(str(value))) for name, value in (dict(params) | own).items()]
 
 
 def _tags(tags: Mapping[str, str]) -> list[RunTag]:

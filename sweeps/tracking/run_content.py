@@ -3,12 +3,12 @@
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
-from sweeps.records import Interval, ResultRow, SeedRun, Trial
+from sweeps.records import Interval, SeedRun, Trial
 from sweeps.tracking.curves import MAX_FINAL_KEYS, MAX_KEYS
 from sweeps.tracking.events import StudyStarted
 
@@ -51,28 +51,20 @@ def finite(metrics: Mapping[str, float]) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if math.isfinite(value)}
 
 
-def non_finite_keys(rows: Iterable[ResultRow]) -> set[str]:
-    """Names the metrics that were NaN or infinite.
-
-    Args:
-        rows: Any rows.
-
-    Returns:
-        Their metric keys.
-    """
-    return {name for row in rows for name, value in row.metrics.items() if not math.isfinite(value)}
-
-
 def clipped(text: str) -> str:
-    """Shortens a text to what a tag holds.
+    r"""Shortens a text to what a tag holds.
 
     Args:
         text: Any text.
 
     Returns:
-        Its first 5000 characters.
+        Its first 5000 characters, with zero characters escaped: PostgreSQL stores none.
+
+    Examples:
+        >>> print(clipped("read \0 from the pipe"))
+        read \x00 from the pipe
     """
-    return text[:_MAX_TAG]
+    return text.replace("\0", r"\x00")[:_MAX_TAG]
 
 
 def run_name(study: str, number: int | None, seed: int | None, trial: Trial | None) -> str:

@@ -23,6 +23,7 @@ from sweeps.records import ResultRow
 from sweeps.tracking.batches import plan_requests
 from sweeps.tracking.curves import Curves
 from sweeps.tracking.events import Event, RowAdded, StudyStarted
+from sweeps.tracking.marks import Marks
 from sweeps.tracking.quiet import importing, prepare_environment, quiet_mlflow
 from sweeps.tracking.shipped import SavedOffset
 from sweeps.tracking.spool import SPOOL_NAME, Line, SpoolError, SpoolReader, read_id
@@ -40,6 +41,7 @@ LOCK_NAME = "shipper.lock"
 _LOG = logging.getLogger(__name__)
 _IDLE_S = 1.0
 _JOIN_S = 0.05
+_PAST_BYTES = 1 << 20  # read at once of what was sent before
 _BREAKER_FAILURES = 3
 _LAST_ATTEMPTS_S = 15.0
 
@@ -103,6 +105,7 @@ class Shipper:
         self._plan: deque[Event | list[ResultRow]] = deque()
         self._highest: dict[tuple[int, int], int] = {}  # iteration of each trial and seed, whose rows come in order
         self._curves = Curves()
+        self._marks = Marks()
         self._rows = TrialRows(self._path)
         self._lock = FileLock(folder / LOCK_NAME, thread_local=False)
         self._runs: MlflowRuns | None = None
@@ -184,7 +187,7 @@ class Shipper:
     def _read_past(self) -> None:
         """Takes note of what was sent before: later events refer to it, and repeat parts of it."""
         while self._reader.offset < self.shipped:
-            lines = self._reader.read_lines(self.shipped - self._reader.offset)
+            lines = self._reader.read_lines(min(_PAST_BYTES, self.shipped - self._reader.offset))
             self._past += [event for event in self._new_events(lines) if not isinstance(event, RowAdded)]
 
     def _new_events(self, lines: Iterable[Line]) -> Iterator[Event]:
@@ -193,15 +196,20 @@ class Shipper:
             self._rows.note(line)
             if isinstance(line.event, StudyStarted):
                 self._curves.start(line.event)
-            if not isinstance(line.event, RowAdded) or self._is_point(line.event.row):
+            if not isinstance(line.event, RowAdded):
                 yield line.event
+                continue
+            drawn = self._drawn(line.event.row)
+            self._marks.note(line.event.row, drawn)
+            if drawn is not None:
+                yield RowAdded(row=drawn)
 
-    def _is_point(self, row: ResultRow) -> bool:
+    def _drawn(self, row: ResultRow) -> ResultRow | None:
         key = (row.trial, row.seed)
         if row.iteration <= self._highest.get(key, -1):
-            return False
+            return None
         self._highest[key] = row.iteration
-        return self._curves.draws(row)
+        return self._curves.drawn(row)
 
     def _attempt(self) -> None:
         prepare_environment()
@@ -223,7 +231,7 @@ class Shipper:
         with importing:
             from sweeps.tracking.mlflow_runs import MlflowRuns
 
-        runs = MlflowRuns(self._uri, self._artifact_root, self.folder, self._history, self._rows)
+        runs = MlflowRuns(self._uri, self._artifact_root, self.folder, self._history, self._rows, self._marks)
         for event in self._past:
             runs.remember(event)
         self._runs = runs

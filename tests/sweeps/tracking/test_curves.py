@@ -2,6 +2,8 @@
 
 from itertools import pairwise
 
+import pytest
+
 from sweeps.records import ResultRow
 from sweeps.tracking.curves import Curves
 from sweeps.tracking.events import StudyStarted
@@ -63,3 +65,49 @@ def test_a_driver_that_goes_on_draws_the_same_points():
 
 def test_without_a_budget_the_limit_holds():
     assert drawn(Curves(), rows(1, 2500)) == list(range(1, 2001))
+
+
+def keys_drawn(rows):
+    curves = Curves()
+    return set().union(*(curves.drawn(row).metrics for row in rows))
+
+
+def several_costs(names, iterations=3):
+    """Rows as several constraints give them: no episode ends in the first iteration."""
+    of_cost = (
+        "multiplier/value",
+        "multiplier/error",
+        "multiplier/p",
+        "multiplier/i",
+        "multiplier/d",
+        "loss/cost_value",
+    )
+    others = [*(f"loss/{index}" for index in range(12)), "loss/kl", "train/episodes"]
+    first = dict.fromkeys((*others, *(f"{key}/{name}" for name in names for key in of_cost)), 1.0)
+    ended = {"train/return": 1.0, "train/violation_rate": 0.5} | {f"train/cost/{name}": 1.0 for name in names}
+    costs = dict.fromkeys(names, (1.0,))
+    return [
+        ResultRow(0, 0, i, 10 * i, 0.0, 1, first | (ended if i > 1 else {}), episode_costs=costs)
+        for i in range(1, iterations + 1)
+    ]
+
+
+@pytest.mark.parametrize("count", [1, 3, 8, 12])
+def test_the_return_and_each_cost_and_multiplier_are_drawn_however_many_the_keys_are(count):
+    names = [f"cost_{index}" for index in range(count)] if count > 1 else ["cost"]
+    drawn = keys_drawn(several_costs(names))
+    # 40 keys, less the final ones of a seed: ten, or its return and each cost where these are more.
+    assert len(drawn) == min(40 - max(10, 1 + count), 14 + 2 + 7 * count)
+    assert drawn >= {"train/return", "train/violation_rate"}
+    assert drawn >= {f"{key}/{name}" for key in ("train/cost", "multiplier/value") for name in names}
+
+
+def test_a_key_that_is_drawn_once_is_drawn_to_the_end():
+    curves = Curves()
+    drawn = [set(curves.drawn(row).metrics) for row in several_costs(["a", "b", "c"])]
+    assert drawn[0] < drawn[1] == drawn[2]
+
+
+def test_few_keys_are_all_drawn_from_the_first_row_on():
+    row = ResultRow(0, 0, 1, 10, 0.0, 1, {f"loss/{index}": 1.0 for index in range(20)})
+    assert Curves().drawn(row) == row

@@ -152,6 +152,17 @@ def test_numbers_that_mlflow_cannot_store_are_flagged_not_sent(tracker, client):
     assert "lagsweep.non_finite" not in runs_of(client)["seed", "0", "1"].data.tags
 
 
+def test_numbers_that_were_not_finite_are_flagged_where_no_point_is_drawn_too(store, folder, client):
+    tracker = make_tracker(store, folder, env_steps=100 * 3000)  # every third iteration is drawn
+    tracker.start()
+    tracker.trial_started(trial(0, seeds=(0,)))
+    tracker.rows([row(1, **{"loss/kl": inf}), row(2), row(3)])
+    tracker.trial_finished(trial(0, state=State.FAIL, seed_runs=(SeedRun(0, State.FAIL),)))
+    tracker.close()
+    for key in (("seed", "0", "0"), ("trial", "0", None)):
+        assert runs_of(client)[key].data.tags["lagsweep.non_finite"] == "loss/kl"
+
+
 def test_several_costs_are_kept_apart_by_name(tracker, client):
     costs = {"hazards": Interval(4.0, 3.0, 5.0, 2), "vases": Interval(1.0, 0.0, 2.0, 2)}
     tracker.trial_started(trial(0))
@@ -234,14 +245,18 @@ def test_long_runs_are_drawn_with_few_points_and_kept_whole_in_parquet(store, fo
 
 def test_a_run_shows_at_most_forty_keys(tracker, client):
     tracker.trial_started(trial(0))
-    tracker.rows([row(1, **{f"loss/{index:02}": 1.0 for index in range(60)})])
+    usual = {"train/cost": 1.0, "train/violation_rate": 0.0, "multiplier/value": 0.5}
+    tracker.rows([row(1, **{f"loss/{index:02}": 1.0 for index in range(60)}, **usual)])
     moved = {f"multiplier/at_zero/cost_{index:02}": 0.0 for index in range(20)}
     seeds = (SeedRun(0, State.COMPLETE, 300, 3, 10.0, {"cost": 20.0}, measures=moved),)
     tracker.trial_finished(trial(0, state=State.COMPLETE, seed_runs=seeds))
     tracker.close()
     metrics = runs_of(client)["seed", "0", "0"].data.metrics
     assert len(metrics) == 30 + 10
-    assert {"train/return", "final/return", "final/cost", "final/multiplier/at_zero/cost_00"} <= set(metrics)
+    assert {"train/return", "final/return", "final/cost", "final/multiplier/at_zero/cost_00", *usual} <= set(metrics)
+    # 30 curves: the four above and the first 26 losses.
+    not_drawn = runs_of(client)["seed", "0", "0"].data.tags["lagsweep.not_drawn"]
+    assert not_drawn == ", ".join(f"loss/{index:02}" for index in range(26, 60))
 
 
 def test_system_metrics_are_kept_on_request_only(store, folder, client, monkeypatch):
