@@ -19,7 +19,8 @@ class RunKey(NamedTuple):
 class Runs:
     """Runs of one history of a study, by what they stand for.
 
-    Every method but `forget` may raise what MLflow raises.
+    Every method but `forget` may raise what MLflow raises, and ConnectionError where what answers cannot be MLflow: it
+    agrees to everything and names nothing. Trying again may help; sending it the rows would lose them.
     """
 
     def __init__(self, client: MlflowClient, artifact_root: str | None, history: str) -> None:
@@ -48,7 +49,9 @@ class Runs:
         if self._experiment is None:
             experiment = self._find_or_create(study)
             for run in self._search(experiment):
-                self._note(_key(run), run)
+                key = _key(run)
+                if key is not None:
+                    self._note(key, run)
             self._experiment = experiment
         return self._experiment
 
@@ -60,6 +63,8 @@ class Runs:
         """Creates a run and returns its id; `experiment` comes first."""
         assert self._experiment is not None
         run = self._client.create_run(self._experiment, start_ms, tags, name)
+        if not run.info.run_id or run.info.experiment_id != self._experiment:
+            raise ConnectionError(f"`a run that is created has an id` must hold, but got {run.info.run_id!r}.")
         return self._note(key, run)
 
     def set_status(self, run: str, status: str, now_ms: int) -> None:
@@ -86,7 +91,12 @@ class Runs:
         found = self._client.get_experiment_by_name(name)
         if found is None:
             root = self._artifact_root
-            return self._client.create_experiment(name, None if root is None else f"{root.rstrip('/')}/{name}")
+            created = self._client.create_experiment(name, None if root is None else f"{root.rstrip('/')}/{name}")
+            if not created:
+                raise ConnectionError("`an experiment that is created has an id` must hold, but got none.")
+            return created
+        if found.name != name or not found.experiment_id:
+            raise ConnectionError(f"`MLflow answers with the experiment {name!r}` must hold, but got {found.name!r}.")
         if found.lifecycle_stage == "deleted":
             self._client.restore_experiment(found.experiment_id)
         return found.experiment_id
@@ -96,12 +106,16 @@ class Runs:
         while True:
             query = f"tags.`{TAG}history` = '{self._history}'"
             page = self._client.search_runs([experiment], query, max_results=1000, page_token=token)
-            yield from page
+            yield from (run for run in page if run.data.tags.get(f"{TAG}history") == self._history)
             token = page.token
             if not token:
                 return
 
 
-def _key(run: Run) -> RunKey:
+def _key(run: Run) -> RunKey | None:
+    """What a run stands for; None where somebody has changed the tags that say it."""
     trial, seed = run.data.tags.get(f"{TAG}trial"), run.data.tags.get(f"{TAG}seed")
-    return RunKey(None if trial is None else int(trial), None if seed is None else int(seed))
+    try:
+        return RunKey(None if trial is None else int(trial), None if seed is None else int(seed))
+    except ValueError:
+        return None

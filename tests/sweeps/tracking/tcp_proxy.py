@@ -19,6 +19,8 @@ ANSWERS = {
     "garbage": os.urandom(2000),
 }
 FAULTS = ("refuse", "hang", "reset", "lost answer", *ANSWERS)
+# To a row MLflow itself answers no more: only who asks for a name notices.
+ANSWERS["yes to all"] = _answer("200 OK", "{}", "Content-Type: application/json")
 
 
 class TcpProxy:
@@ -26,7 +28,7 @@ class TcpProxy:
 
     Faults: `refuse` nobody listens; `hang` the connection is taken and nothing is ever answered; `reset` it is torn
     down while the request is read; `lost answer` the server gets the request and its answer is torn off after ten
-    bytes; `429`, `500`, `login page` and `garbage` are answered instead of the server.
+    bytes; `429`, `500`, `login page`, `garbage` and `yes to all` are answered instead of the server.
 
     Attributes:
         requests: Method and last part of the path of every request that was read.
@@ -50,7 +52,7 @@ class TcpProxy:
 
     @fault.setter
     def fault(self, fault):
-        assert fault is None or fault in FAULTS
+        assert fault is None or fault in {*FAULTS, *ANSWERS}
         self._fault = fault
         if fault == "refuse":
             self.close()

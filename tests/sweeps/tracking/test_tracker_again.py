@@ -1,5 +1,7 @@
 """A second driver, a second sending, a second MLflow: nothing is lost, nothing is there twice."""
 
+from math import inf, nan
+
 import pytest
 
 from sweeps.tracking import Tracker
@@ -39,6 +41,37 @@ def test_a_second_driver_goes_on_in_the_same_runs(store, folder, client, tracker
     assert run.data.tags["lagsweep.attempt"] == "2"
     assert run.info.status == "FINISHED"
     assert runs["study", None, None].info.status == "FINISHED"
+
+
+def test_a_second_driver_keeps_what_the_first_has_flagged(store, folder, client, tracker):
+    tracker.trial_started(trial(0))
+    tracker.rows([row(1, attempt=2, **{"loss/kl": inf})])
+    tracker.close()
+    again = make_tracker(store, folder)
+    again.start()
+    again.trial_started(trial(0))
+    again.rows([row(2, attempt=2, **{"loss/policy": nan})])
+    again.close()
+    assert runs_of(client)["seed", "0", "0"].data.tags["lagsweep.non_finite"] == "loss/kl, loss/policy"
+    last = make_tracker(store, folder)
+    last.start()
+    last.trial_started(trial(0))
+    last.trial_finished(finished(0))  # its last iteration was the one before
+    last.close()
+    tags = runs_of(client)["trial", "0", None].data.tags
+    assert (tags["lagsweep.attempt"], tags["lagsweep.non_finite"]) == ("2", "loss/kl, loss/policy")
+
+
+def test_a_run_whose_tags_somebody_has_changed_holds_nothing_up(store, folder, client, tracker):
+    tracker.trial_started(trial(0))
+    tracker.close()
+    changed = runs_of(client)["seed", "0", "1"].info.run_id
+    client.set_tag(changed, "lagsweep.trial", "the good one")
+    again = make_tracker(store, folder)
+    again.start()
+    again.rows([row(1)])
+    assert again.close() == 0
+    assert len(history(client, runs_of(client)["seed", "0", "0"])) == 1
 
 
 def test_a_trial_that_goes_on_says_which_environments_it_steps_now(store, folder, client):

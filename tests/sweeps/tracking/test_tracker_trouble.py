@@ -14,6 +14,7 @@ from sweeps.tracking import shipper as shipper_module
 from sweeps.tracking.events import StudyStopped
 from sweeps.tracking.shipper import Backoff
 from sweeps.tracking.spool import read_events, read_rows
+from tests.sweeps.tracking.tcp_proxy import TcpProxy
 from tests.sweeps.tracking.tracked import (
     SPEC,
     history,
@@ -85,6 +86,20 @@ def test_training_goes_on_without_mlflow_with_one_warning_and_everything_kept(fo
     assert any("7 events of study demo are not in MLflow yet" in text for text in warnings)
     assert "secret" not in caplog.text
     assert read_rows(folder / "spool.jsonl") == [row(1), row(2)]
+
+
+def test_a_server_that_agrees_to_everything_is_not_taken_for_mlflow(folder, caplog):
+    proxy = TcpProxy(target=None)
+    proxy.fault = "yes to all"
+    tracker = Tracker(folder, proxy.url, None, "demo", SPEC, {}, backoff=Backoff(first_s=0.01, cap_s=0.02))
+    tracker.start()
+    tracker.trial_started(trial(0))
+    tracker.rows([row(1)])
+    wait_until(lambda: tracker._shipper.failures >= 3)
+    assert tracker.close(timeout_s=0.5) == 6
+    proxy.close()
+    assert tracker._shipper.refused == 0
+    assert sum("does not answer" in record.message for record in caplog.records) == 1
 
 
 def test_closing_does_not_wait_long_for_an_mlflow_that_does_not_answer(folder, monkeypatch):
