@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, update
 
@@ -11,16 +10,24 @@ from sweeps.ledger.tables import executions, seed_runs, trials
 from sweeps.records import Execution, State
 
 
+_PROGRESS = ("env_steps", "iterations", "multiplier", "mean_return", "mean_cost", "measures")
+
+# Built once: every result of every trial runs it.
+_WRITE_PROGRESS = (
+    update(seed_runs)
+    .where(*(seed_runs.c[name] == bindparam(f"of_{name}") for name in ("study", "trial", "seed")))
+    .values({name: bindparam(f"new_{name}") for name in _PROGRESS})
+)
+
+
 def write_progress(connection: Connection, study: int, execution: Execution, seeds: Sequence[SeedProgress]) -> None:
     """Writes how far the seeds of an execution are."""
-    row = and_(seeds_of(study, execution.trial), seed_runs.c.seed == bindparam("of_seed"))
-    columns = ("env_steps", "iterations", "multiplier", "mean_return", "mean_cost", "measures")
-    statement = update(seed_runs).where(row).values({name: bindparam(f"new_{name}") for name in columns})
-    values = [asdict(seed) for seed in seeds]
-    connection.execute(
-        statement,
-        [{"of_seed": value["seed"]} | {f"new_{name}": value[name] for name in columns} for value in values],
-    )
+    rows = [
+        {"of_study": study, "of_trial": execution.trial, "of_seed": seed.seed}
+        | {f"new_{name}": getattr(seed, name) for name in _PROGRESS}
+        for seed in seeds
+    ]
+    connection.execute(_WRITE_PROGRESS, rows)
 
 
 def finish_execution(
