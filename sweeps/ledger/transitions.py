@@ -9,7 +9,6 @@ from sweeps.ledger.progress import SeedProgress
 from sweeps.ledger.tables import executions, seed_runs, trials
 from sweeps.records import Execution, State
 
-
 _PROGRESS = ("env_steps", "iterations", "multiplier", "mean_return", "mean_cost", "measures")
 
 # Built once: every result of every trial runs it.
