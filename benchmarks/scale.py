@@ -1,10 +1,11 @@
 """What a driver costs as a study grows: per result, in memory, and to read 10 000 trials back.
 
-    python -m benchmarks.scale [--part read|results|memory|nodes] [--quick]
+    python -m benchmarks.scale [--part read|results|memory|nodes|tune] [--quick]
 
 Results of many workers are simulated: the searcher, the recorder, the ledger, the spool and MLflow's shipper are the
-real ones, and what Ray Tune would hand them is made up here, without training and without Ray. Tune's own loop is not
-in the numbers. Every part runs in a process of its own, so that memory is that part's.
+real ones, and what Ray Tune would hand them is made up here, without training and without Ray. Only the part `tune` has
+Tune's own loop too (`benchmarks.tune_loop`): the study's executor runs 64 trials in as many real workers, which train
+nothing. Every part runs in a process of its own, so that memory is that part's.
 """
 
 import argparse
@@ -27,15 +28,16 @@ import sqlalchemy.orm  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from rich.console import Console
 from sqlalchemy import update
 
+from benchmarks.dummy import STEPS, report
 from benchmarks.provenance import write_result
+from benchmarks.tune_loop import run_dummies
 from sweeps.history import History
 from sweeps.ledger import NewTrial
 from sweeps.ledger.database import writing
 from sweeps.ledger.ledger import add_trials
 from sweeps.ledger.tables import seed_runs, trials
-from sweeps.records import ResultRow
 from sweeps.running.checkpoints import Cadence
-from sweeps.running.execution import ASSIGNMENT, Report, Start
+from sweeps.running.execution import ASSIGNMENT
 from sweeps.running.progress import Progress
 from sweeps.running.recorder import Recorder
 from sweeps.running.searcher import ExecutionSearcher
@@ -43,8 +45,6 @@ from sweeps.spec import StudySpec
 from sweeps.study import Study, create_study
 from sweeps.tracking import Tracker
 from sweeps.tracking.store import find_store
-
-STEPS = 1_000
 
 
 @dataclass
@@ -105,26 +105,6 @@ def study_of(folder: str, num_trials: int, num_seeds: int, iterations: int) -> S
     with study._driving() as writer, writer.transaction() as connection:
         add_trials(connection, writer.study, 0, spec.seed_list, suggested)
     return study
-
-
-def rows_of(trial: int, seeds: tuple[int, ...], iteration: int) -> list[ResultRow]:
-    """As many metrics and episodes as a real row has."""
-    metrics = {f"loss/part_{n}": 0.1 * n for n in range(24)}
-    metrics |= {"train/return": 20.0, "train/cost": 10.0, "multiplier/value": float(trial), "multiplier/error": -2.0}
-    return [
-        ResultRow(
-            trial=trial,
-            seed=seed,
-            iteration=iteration,
-            env_steps=STEPS * iteration,
-            time=time.time(),
-            attempt=1,
-            metrics=metrics,
-            episode_returns=(20.0,) * 10,
-            episode_costs={"cost": (10.0,) * 10},
-        )
-        for seed in seeds
-    ]
 
 
 def simulate(num_trials: int, concurrent: int, num_seeds: int, iterations: int) -> dict[str, float]:
@@ -208,12 +188,10 @@ def drive(recorder: Recorder, searcher: ExecutionSearcher, concurrent: int, iter
         still: list[tuple[str, SimulatedTrial, int]] = []
         for name, trial, done in live:
             execution = trial.config[ASSIGNMENT].first.execution
-            rows = rows_of(execution.trial, execution.seeds, done + 1)
             complete = done + 1 == iterations
-            starts = (Start(),) if done == 0 else None
-            report = dict(Report(rows=rows, complete=complete, done=complete, starts=starts, calibration=None))
+            result = dict(report(execution, done + 1, complete=complete))
             begin = time.perf_counter()
-            recorder.on_trial_result(0, [], trial, report)
+            recorder.on_trial_result(0, [], trial, result)
             spent["result"].append(time.perf_counter() - begin)
             if not complete:
                 still.append((name, trial, done + 1))
@@ -276,7 +254,7 @@ def main() -> None:
     """Measures every part and writes results/scale_PART.json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a tenth of everything, written nowhere")
-    parser.add_argument("--part", choices=["read", "results", "memory", "nodes"], action="append")
+    parser.add_argument("--part", choices=["read", "results", "memory", "nodes", "tune"], action="append")
     arguments = parser.parse_args()
     tenth = 10 if arguments.quick else 1
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -285,6 +263,7 @@ def main() -> None:
         "results": lambda: alone(simulate, 64, 64, 10, 100 // tenth),
         "memory": lambda: [alone(simulate, n // tenth, 64, 2, 2) for n in (1_000, 10_000)],
         "nodes": lambda: [alone(simulate, n // tenth, n // tenth, 10, 3) for n in (100, 1_000)],
+        "tune": lambda: alone(run_dummies, max(2, 64 // tenth), 10, 60),
     }
     for name in arguments.part or list(parts):
         measured = parts[name]()
