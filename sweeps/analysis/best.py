@@ -8,20 +8,23 @@ from sweeps.spec import StudySpec
 from sweeps.spec.objectives import DIRECTIONS, Objective
 
 
-def judge_in(spec: StudySpec, trial: Trial, objectives: Sequence[Objective] | None = None) -> Judgment | None:
+def judge_in(
+    spec: StudySpec, trial: Trial, objectives: Sequence[Objective] | None = None, *, intervals: bool = False
+) -> Judgment | None:
     """What a trial of a study amounts to, as the study aggregates and bounds.
 
     Args:
         spec: The study.
         trial: One of its trials, with its seed runs.
         objectives: Which objectives; None: the study's.
+        intervals: Whether to compute intervals that decide nothing: what ranks trials needs none.
 
     Returns:
         The judgment, or None while a seed has no return.
     """
-    limits = spec.resolve(trial.arm, trial.params).cost_limits
+    limits = spec.limits_of(trial.params)
     names = list(spec.objectives) if objectives is None else objectives
-    return judge(trial, limits, names, aggregate=spec.aggregate, cost_bound=spec.cost_bound)
+    return judge(trial, limits, names, aggregate=spec.aggregate, cost_bound=spec.cost_bound, intervals=intervals)
 
 
 def best_trials(spec: StudySpec, trials: Sequence[Trial]) -> list[Trial]:
@@ -83,7 +86,7 @@ def candidates(spec: StudySpec, trials: Sequence[Trial], most: int) -> list[Tria
 
 
 def _excess(spec: StudySpec, trial: Trial) -> float:
-    limits, costs = spec.resolve(trial.arm, trial.params).cost_limits, trial.mean_cost or {}
+    limits, costs = spec.limits_of(trial.params), trial.mean_cost or {}
     return max((costs[name].mean - limit) / max(limit, 1.0) for name, limit in limits.items())
 
 

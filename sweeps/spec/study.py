@@ -7,7 +7,7 @@ value filled in: what a trial trains.
 import functools
 import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -187,9 +187,7 @@ class StudySpec(SpecModel):
         values = {name: self.arms[arm].check_value(name, value, parameters) for name, value in params.items()}
         ours = {name: value for name, value in values.items() if name in type(lagrangian).model_fields}
         theirs = {name: value for name, value in values.items() if name in type(parameters).model_fields}
-        limits = self.cost_limits
-        if COST_LIMIT in values:
-            limits = {self._only_cost(): values[COST_LIMIT]}
+        limits = self.limits_of(values)
         try:
             return RunSpec(
                 task=self.task,
@@ -201,6 +199,17 @@ class StudySpec(SpecModel):
             )
         except ValidationError as error:
             raise error_in_value(error) from None
+
+    def limits_of(self, params: Mapping[str, Any]) -> dict[str, float]:
+        """The cost limits of a trial.
+
+        Args:
+            params: Its searched names and values, checked.
+
+        Returns:
+            Cost name → limit: the study's, or the one that is searched.
+        """
+        return {self._only_cost(): params[COST_LIMIT]} if COST_LIMIT in params else self.cost_limits
 
     def _only_cost(self) -> str:
         if len(self.cost_limits) > 1:

@@ -19,6 +19,6 @@ def trial_objectives(spec: StudySpec, trial: Trial) -> dict[str, Interval]:
     """
     if trial.mean_return is None:
         return {}
-    judgment = judge_in(spec, trial, list(dict.fromkeys([*spec.objectives, *DIRECTIONS])))
+    judgment = judge_in(spec, trial, list(dict.fromkeys([*spec.objectives, *DIRECTIONS])), intervals=True)
     judged = {} if judgment is None else judgment.objectives
     return {name: value for name, value in judged.items() if value is not None}

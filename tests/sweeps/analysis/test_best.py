@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sweeps.analysis import objectives
 from sweeps.analysis.best import best_trials, candidates, to_retest
 from sweeps.records import Interval, SeedRun, State, Trial
 from sweeps.spec import StudySpec
@@ -57,6 +59,16 @@ def test_a_study_ranks_by_the_aggregate_that_it_asks_for():
     trials = [of(0, [9.0, 1.0]), of(1, [4.0, 4.0])]
     assert numbers(best_trials(spec_of(), trials)) == [0]
     assert numbers(best_trials(spec_of(aggregate="worst"), trials)) == [1]
+
+
+@pytest.mark.parametrize("how", ["iqm", "worst", {"quantile": 0.25}])
+def test_ranking_draws_no_bootstrap(how: Any, monkeypatch: pytest.MonkeyPatch):
+    def drawn(*_: Any) -> None:
+        pytest.fail("5 ms a trial, with 10 000 trials a minute")
+
+    monkeypatch.setattr(objectives, "bootstrap_interval", drawn)
+    trials = [trial(0, 9.0), trial(1, 8.0)]
+    assert numbers(best_trials(spec_of(aggregate=how, objectives=BOTH), trials)) == [0]
 
 
 def test_retests_replace_the_results_that_they_repeat():

@@ -3,8 +3,8 @@
 import pytest
 
 from sweeps.analysis.objectives import aggregated, judge, measure_seed
-from sweeps.records import ResultRow, SeedRun, State, Trial
-from sweeps.spec.objectives import DIRECTIONS, Quantile
+from sweeps.records import Interval, ResultRow, SeedRun, State, Trial
+from sweeps.spec.objectives import DIRECTIONS, Aggregate, CostBound, Objective, Quantile
 
 LIMIT = {"cost": 25.0}
 
@@ -117,6 +117,24 @@ def test_which_bound_must_be_kept_decides_about_feasibility():
     worst = judge(trial, LIMIT, aggregate="worst")
     assert worst is not None
     assert worst.violations == {"cost": 3.0}
+
+
+@pytest.mark.parametrize("how", ["mean", "iqm", "worst", Quantile(quantile=0.25)])
+@pytest.mark.parametrize("bound", ["mean", "lower", "upper"])
+def test_a_judgment_without_intervals_decides_alike(how: Aggregate, bound: CostBound):
+    trial = trial_of([4.0, 1.0, 2.0, 9.0, 5.0], [20.0, 28.0, 24.0, 31.0, 22.0], oscillation=[0.5, 0.2, 0.1, 0.4, 0.3])
+    names: list[Objective] = ["return", "cost", "oscillation", "violation_rate"]
+
+    told, bare = (judge(trial, LIMIT, names, aggregate=how, cost_bound=bound, intervals=each) for each in (True, False))
+
+    assert told is not None
+    assert bare is not None
+    assert bare.violations == told.violations
+    for name in names[:3]:
+        with_interval, without = told.objectives[name], bare.objectives[name]
+        assert with_interval is not None
+        assert without == Interval(*[with_interval.mean] * 3, num_seeds=5)
+    assert bare.objectives["violation_rate"] is None
 
 
 def test_objectives_come_from_the_seeds_and_are_undefined_where_one_has_none():
