@@ -104,8 +104,10 @@ def _add_keys(keys: set[str], row: ResultRow) -> None:
     """Adds the metrics of a row, the most important first, while there is room for them and for those still to come."""
     costs = max(1, len(row.episode_costs))
     known = keys.union(row.metrics)
-    expected = {"train/return": 1, "train/violation_rate": 1, "train/cost": costs, "multiplier/value": costs}
-    to_come = sum(max(0, count - sum(key.startswith(name) for key in known)) for name, count in expected.items())
+    # A row of training counts its episodes from the first one on; what they say is there once one has ended.
+    waits = "train/episodes" in row.metrics and "train/return" not in known
+    expected = {"train/return": 1, "train/violation_rate": 1, "train/cost": costs} if waits else {}
+    to_come = sum(count - sum(key.startswith(name) for key in known) for name, count in expected.items())
     # A seed's run ends with its return and its costs, which are among the final keys.
     room = MAX_KEYS - max(MAX_FINAL_KEYS, 1 + costs) - to_come - len(keys)
     new = [key for key in row.metrics if key not in keys]

@@ -109,5 +109,5 @@ def test_a_key_that_is_drawn_once_is_drawn_to_the_end():
 
 
 def test_few_keys_are_all_drawn_from_the_first_row_on():
-    row = ResultRow(0, 0, 1, 10, 0.0, 1, {f"loss/{index}": 1.0 for index in range(20)})
+    row = ResultRow(0, 0, 1, 10, 0.0, 1, {f"loss/{index}": 1.0 for index in range(30)})
     assert Curves().drawn(row) == row
