@@ -44,7 +44,7 @@ def study(tmp_path: Path) -> Study:
         for execution in (complete, failed, running):
             writer.start(execution)
         mean = Interval(5.0, 4.0, 6.0, 2)
-        seeds = [SeedProgress(seed, 3_000, 3, {"cost": 0.5}) for seed in (0, 1)]
+        seeds = [SeedProgress(seed, 3_000, 3, {"cost": 0.5}, 5.0, {"cost": 5.0}) for seed in (0, 1)]
         writer.complete(complete, seeds, mean_return=mean, mean_cost={"cost": mean}, feasible=True)
         writer.fail(failed, "NonFiniteError: seed 1: the loss is nan")
         writer.progress(running, [SeedProgress(seed, 1_500, 1, {"cost": 0.5}, 7.0, {"cost": 9.0}) for seed in (0, 1)])
