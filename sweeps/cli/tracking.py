@@ -40,14 +40,18 @@ def ui(
     ] = None,
     output: DocumentOption = Document.TABLE,
 ) -> None:
-    """Serve MLflow's interface to the studies of a storage folder, until Ctrl-C.
+    """Serve MLflow's interface to the studies of a storage folder, until Ctrl-C or SIGTERM.
 
     MLFLOW_BACKEND_STORE_URI and MLFLOW_ARTIFACTS_DESTINATION name another database and artifact store: they may hold
     passwords, so they are no options. JSON: one line, with where it is.
     """
+    import signal
+
     from sweeps.storage import storage_folder
     from sweeps.tracking.server import Address
     from sweeps.tracking.ui import serve
 
+    for number in (signal.SIGINT, signal.SIGTERM):  # what containers send, and Ctrl-C where a shell had it ignored
+        signal.signal(number, signal.default_int_handler)
     address = Address(port=port, host=host, login=login, allowed_hosts=allowed_hosts)
     serve(storage_folder(storage), address, as_json=output == "json")

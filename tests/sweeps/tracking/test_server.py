@@ -5,7 +5,10 @@ import http.server
 import io
 import json
 import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import urllib.request
 
@@ -94,6 +97,30 @@ def test_others_are_not_served_without_a_login(host):
         Address(host=host)
     assert Address(host=host, login=True).host == host
     assert Address(host="::1").login is Address(host="localhost").login is False
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_command_takes_its_server_along(tmp_path, number):
+    command = [sys.executable, "-m", "sweeps.cli", "ui", "--storage", str(tmp_path), "--output", "json"]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_IGN),  # as a shell starts it with `&`
+    ) as process:
+        assert process.stdout is not None
+        said = json.loads(process.stdout.readline())
+        assert said["serves"]
+        family = psutil.Process(process.pid).children(recursive=True)
+        assert family
+
+        process.send_signal(number)
+
+        assert process.wait(30) == 0
+    assert not psutil.wait_procs(family, timeout=5)[1]
+    assert not (tmp_path / mlflow_server.STATE_NAME).exists()
 
 
 @pytest.mark.slow
