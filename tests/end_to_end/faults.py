@@ -20,7 +20,7 @@ STEPS = {
     "result": ("sweeps.running.recorder", "Recorder", "on_trial_result"),
     "checkpoint": ("sweeps.running.checkpoints", "CheckpointStore", "save"),  # in a worker, which kills its driver
     "tell": ("sweeps.ledger.writer", "Writer", "complete"),
-    "log": ("sweeps.tracking.spool", "Spool", "append"),
+    "log": ("sweeps.tracking.spool", "Spool", "append_lines"),
     "ship": ("mlflow", "MlflowClient", "log_batch"),
 }
 
