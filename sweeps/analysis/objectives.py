@@ -5,7 +5,6 @@ does are left out. An iteration is *feasible* where every C_ik ≤ d_i, and t₀
 of a seed are those of `summarize_seed` (last 5 % of iterations); the others are measured here over the whole run.
 """
 
-import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -136,7 +135,7 @@ def aggregated(values: Sequence[float], aggregate: Aggregate, direction: Directi
         return t_interval(values)
     if aggregate == "iqm":
         return bootstrap_interval(values, "iqm")
-    return bootstrap_interval(values, functools.partial(np.quantile, q=_share(aggregate, direction)))
+    return bootstrap_interval(values, _share(aggregate, direction))
 
 
 def _without_interval(values: Sequence[float], aggregate: Aggregate, direction: Direction) -> Interval:

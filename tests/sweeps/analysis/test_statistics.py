@@ -1,11 +1,13 @@
 """Statistics over seeds against closed forms."""
 
+from functools import partial
 from math import nan, sqrt
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from sweeps.analysis.statistics import bootstrap_interval, interquartile_mean, t_interval
 from sweeps.records import Interval
@@ -104,6 +106,27 @@ def test_the_bootstrap_of_the_interquartile_mean_is_that_of_that_statistic():
     assert result.mean == 3.5  # 2 … 5
     assert 0.0 <= result.low <= 3.5 <= result.high
     assert bootstrap_interval(values, "mean").mean == pytest.approx(np.mean(values))
+
+
+@pytest.mark.parametrize(
+    ("statistic", "function"),
+    [
+        ("mean", np.mean),
+        ("iqm", partial(stats.trim_mean, proportiontocut=0.25)),
+        *((share, partial(np.quantile, q=share)) for share in (0.0, 0.3, 0.9, 1.0)),
+    ],
+)
+@pytest.mark.parametrize("size", [2, 3, 5, 8, 33])
+def test_the_bootstrap_is_that_of_scipy(statistic, function, size):
+    sample = np.sort(np.random.default_rng(size).normal(50.0, 20.0, size))  # ours draws from the sorted values
+    result = bootstrap_interval(sample[::-1].tolist(), statistic, confidence=0.9, num_resamples=500, seed=7)
+
+    generator = np.random.default_rng(7)
+    known = stats.bootstrap(
+        (sample,), function, n_resamples=500, confidence_level=0.9, method="percentile", rng=generator
+    ).confidence_interval
+    assert (result.low, result.high) == pytest.approx((known.low, known.high), rel=1e-12)
+    assert result.mean == pytest.approx(function(sample), rel=1e-12)
 
 
 def test_the_bootstrap_repeats_with_its_seed():
